@@ -1,0 +1,297 @@
+"""The ports: what the core asks of the world outside, and the values that pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from flowplan.state.journal import Entry
+from flowplan.state.snapshot import Record, Snapshot
+from flowplan.values.address import Address, Kind
+from flowplan.values.diagnostic import Diagnostic
+
+
+@frozen
+class Observed:
+    """A live (or ended) object as the provider lists it.
+
+    ``attributes`` are named and typed as the kind declares them (never wire names); sensitive texts are not
+    among them. ``exists`` is False for an object that is listed but has ended (terminated, deleted, expired).
+    ``created_at`` is the provider's own time.
+    """
+
+    kind: Kind
+    id: str
+    name: str
+    exists: bool
+    attributes: Mapping[str, Any]
+    created_at: datetime | None = None
+
+
+@frozen
+class Offer:
+    """What the market says of an instance type in a region; ``price_cents`` per instance-hour, None if unknown."""
+
+    instance_type: str
+    region: str
+    type_id: str
+    available: int | None = None
+    price_cents: int | None = None
+    gpus: int = 0
+    gpu_memory_gb: int = 0
+
+
+@frozen
+class Observation:
+    """All that one refresh saw: objects by kind and id, and the market. A value; planning reads nothing else.
+
+    ``kinds`` are the kinds that were listed: an id of such a kind that is not among ``objects`` is gone.
+    """
+
+    project: str
+    objects: Mapping[tuple[Kind, str], Observed] = field(factory=dict)
+    offers: Sequence[Offer] = ()
+    kinds: frozenset[Kind] = frozenset()
+
+    def find(self, kind: Kind, id: str) -> Observed | None:
+        """The object with this id, or None if the listing did not hold it."""
+        return self.objects.get((kind, id))
+
+
+@frozen
+class Handle:
+    """What lets us recognise our own creation later (apply-protocol.md, "Words").
+
+    Chosen and recorded before the request is sent. ``seen`` are the ids that already bore ``name`` then;
+    ``digest`` is a digest of the request's plain parts, compared with what is found.
+    """
+
+    kind: Kind
+    name: str
+    region: str = ""
+    seen: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@frozen
+class Done:
+    """The provider did it. ``observed`` is the object as it now is; None after a deletion."""
+
+    observed: Observed | None
+
+
+@frozen
+class Refused:
+    """The provider definitely did not do it; ``transient`` when trying again later may work."""
+
+    diagnostic: Diagnostic
+    transient: bool = False
+    gone: bool = False
+    """The object does not exist (404)."""
+    status: int = 0
+
+
+@frozen
+class Ambiguous:
+    """No one can tell from the answer whether it happened: time-out, lost connection, 5xx, unreadable answer."""
+
+    reason: str
+
+
+Outcome = Done | Refused | Ambiguous
+
+
+class Provider(Protocol):
+    """An adapter to a provider of resources. Every method may raise `FlowplanError` for a read that failed."""
+
+    async def project(self) -> str:
+        """The id of the project everything is done in."""
+        ...
+
+    async def observe(self, wanted: Iterable[tuple[Kind, str]], kinds: Iterable[Kind]) -> Observation:
+        """List ``kinds`` (never one request per resource); listing may stop once all ``wanted`` ids were seen."""
+        ...
+
+    async def find(self, handle: Handle) -> list[Observed]:
+        """The objects that bear the handle's name, ended ones included, oldest first."""
+        ...
+
+    async def create(self, kind: Kind, attributes: Mapping[str, Any], idempotency_key: str) -> Outcome:
+        """Send the create request; ``attributes`` are the kind's, fully known, secrets still wrapped."""
+        ...
+
+    async def update(self, kind: Kind, id: str, changes: Mapping[str, Any], idempotency_key: str) -> Outcome:
+        """Change attributes in place, in one request."""
+        ...
+
+    async def delete(self, kind: Kind, id: str, idempotency_key: str) -> Outcome:
+        """Delete, cancel or terminate it."""
+        ...
+
+
+class InstanceAccess(Protocol):
+    """Reading from a task's instances: its output and its completion record."""
+
+    async def completion(self, task_id: str) -> Mapping[str, Any] | None:
+        """The completion record (``exit_code``, ``started_at``, ``ended_at``) or None while there is none."""
+        ...
+
+    async def log(self, task_id: str, node: int, stream: str, offset: int) -> tuple[bytes, int] | None:
+        """What ``stdout``/``stderr`` of a node holds from ``offset`` on, and the next offset; None if no node."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, passed in."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC. For records; never for ordering."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from some start; for measuring and deadlines."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+@frozen
+class LockInfo:
+    """Who holds a stack's lease."""
+
+    id: str
+    operation: str
+    who: str
+    pid: int
+    host: str
+    version: str
+    created_at: datetime
+    expires_at: datetime
+    token: int
+
+
+class Reader(Protocol):
+    """The reading half of a backend: all that planning may have."""
+
+    def snapshot(self, stack: str) -> Snapshot:
+        """The recorded state of a stack; an empty snapshot (serial 0) for one never applied.
+
+        Raises:
+            FlowplanError: the store is damaged, foreign, or cannot be read.
+        """
+        ...
+
+    def unfinished(self, stack: str) -> list[Entry]:
+        """Journal entries that began and did not end, oldest first."""
+        ...
+
+    def stacks(self) -> list[str]:
+        """The names of all recorded stacks, sorted."""
+        ...
+
+
+class Writer(Protocol):
+    """The writing half, held by the one writer of a stack while its lease lasts.
+
+    Each method is one durable transaction that checks the lease's token first.
+
+    Raises:
+        FlowplanError: the lease was lost, or the store cannot be written; nothing was changed.
+    """
+
+    @property
+    def token(self) -> int:
+        """The fencing token of the lease."""
+        ...
+
+    def check(self) -> None:
+        """Make sure the lease still holds; called before each mutating request."""
+        ...
+
+    def renew(self) -> None:
+        """The heartbeat: push the lease's end further out."""
+        ...
+
+    def begin(self, entry: Entry) -> int:
+        """Record an intent, before anything is sent; returns the entry's number."""
+        ...
+
+    def commit(self, number: int, result: str, record: Record | None, forget: Address | None = None) -> None:
+        """End an entry and record what came of it, in one transaction.
+
+        ``result`` is ``done`` or ``failed``; ``record`` is put into the state under its address, ``forget``
+        is taken out.
+        """
+        ...
+
+    def save(self, records: Iterable[Record], outputs: Mapping[str, Any] | None = None) -> None:
+        """Record observations and outputs that no journal entry stands for."""
+        ...
+
+    def release(self) -> None:
+        """Give the lease back."""
+        ...
+
+
+class Backend(Reader, Protocol):
+    """A store of state: any number of stacks, their journals and leases."""
+
+    def acquire(self, stack: str, source: str, operation: str, timeout: float) -> Writer:
+        """Take the stack's lease, waiting up to ``timeout`` seconds.
+
+        Raises:
+            FlowplanError: someone else holds it (exit code 7), naming who, or the store cannot be written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+class EventKind(Enum):
+    """What an event tells."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    RECOVERED = "recovered"
+    NOTICE = "notice"
+
+
+@frozen
+class Event:
+    """One thing that happened during apply, for reporters."""
+
+    kind: EventKind
+    at: datetime
+    address: Address | None = None
+    operation: str = ""
+    id: str = ""
+    elapsed_s: float = 0.0
+    message: str = ""
+    diagnostic: Diagnostic | None = None
+
+
+class Reporter(Protocol):
+    """Whoever listens to events."""
+
+    def emit(self, event: Event) -> None:
+        """Take one event; never raises, never waits long."""
+        ...
+
+
+class Asker(Protocol):
+    """Asks a person; the base answer, without a person, is no."""
+
+    def confirm(self, question: str) -> bool:
+        """Whether the person typed ``yes``."""
+        ...

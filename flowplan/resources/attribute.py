@@ -1,0 +1,107 @@
+"""How a kind declares its attributes: the single source that diff, validation, schema, docs, rendering and wire read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from attrs import field, frozen
+
+from flowplan.values.address import Kind
+from flowplan.values.value import Path
+
+
+class Change(Enum):
+    """What it takes to change an attribute of a resource that exists."""
+
+    IN_PLACE = "in place"
+    """One request changes it while the resource lives on."""
+    PAUSED = "in place, paused"
+    """The resource is paused, changed and resumed."""
+    REPLACE = "replace"
+    """Only a new resource can have the new value."""
+    REFUSED = "refused"
+    """The provider cannot do it, and a replacement would throw committed money away."""
+    LOCAL = "local"
+    """Only flowplan's own record changes; the provider never hears of it."""
+
+
+@frozen
+class Wire:
+    """Where an attribute goes on the wire.
+
+    ``write`` and ``read`` are dotted paths in the create request and in the document read back; an empty
+    one means not written or not read. ``codec`` names how the value is spelled there (see the provider).
+    """
+
+    write: str = ""
+    read: str = ""
+    codec: str = "plain"
+
+
+Decide = Callable[[Any, Any], Change]
+"""What a change from the first value to the second takes, where that depends on the values."""
+
+
+@frozen
+class Attribute:
+    """One attribute of a kind.
+
+    ``change`` is what changing it takes, or a function of the old and the new value. ``computed`` attributes
+    are decided by the provider and cannot be configured. ``loses`` says what a replacement for its sake
+    destroys. ``identity`` attributes are compared as sets or ids elsewhere and never as drift.
+    """
+
+    name: str
+    change: Change | Decide = Change.REPLACE
+    computed: bool = False
+    sensitive: bool = False
+    wire: Wire | None = None
+    loses: str = ""
+    unordered: bool = False
+    doc: str = ""
+
+    def change_for(self, before: Any, after: Any) -> Change:
+        """What changing it from ``before`` to ``after`` takes."""
+        return self.change if isinstance(self.change, Change) else self.change(before, after)
+
+
+@frozen
+class Problem:
+    """One thing wrong with a configuration: where in it, what, and what would be right."""
+
+    path: Path
+    message: str
+    suggestion: str = ""
+
+
+Normalise = Callable[[Mapping[str, Any], str], "tuple[dict[str, Any], list[Problem]]"]
+
+
+@frozen
+class ResourceKind:
+    """A kind of resource: its attributes by name, and how a body written by a user becomes a full configuration.
+
+    ``normalise(body, default_name)`` takes the evaluated body of a declaration (documented fields only;
+    values may be `Unknown` or `Sensitive`), checks it against the documented model and returns every field
+    with defaults filled in, and every problem found. ``id_attribute`` is the computed attribute that a
+    reference to the resource itself stands for.
+    """
+
+    kind: Kind
+    id_attribute: str
+    attributes: Mapping[str, Attribute]
+    normalise: Normalise
+    loses: str = ""
+    aliases: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def configurable(self) -> list[str]:
+        """The names a user may write, in the order of the documented model."""
+        return [a.name for a in self.attributes.values() if not a.computed]
+
+    @property
+    def computed(self) -> list[str]:
+        """The names only the provider decides."""
+        return [a.name for a in self.attributes.values() if a.computed]

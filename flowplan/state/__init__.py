@@ -1,0 +1,1 @@
+"""What is recorded: snapshots and journal, as pure values."""

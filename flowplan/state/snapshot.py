@@ -1,0 +1,72 @@
+"""The recorded state of one stack, as a value, and the invariants it must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from flowplan.values.address import Address, Kind
+
+
+@frozen
+class Record:
+    """What is recorded of one resource.
+
+    ``config`` is the configuration as last applied, sealed (fingerprints for secrets). ``attributes`` are the
+    provider's side as last observed (id, status, prices, hosts). ``dependencies`` are the direct ones only:
+    the order of destruction follows from them. ``protected`` keeps `prevent_destroy` after its block is gone.
+    """
+
+    address: Address
+    id: str
+    name: str
+    config: Mapping[str, Any]
+    attributes: Mapping[str, Any] = field(factory=dict)
+    dependencies: tuple[Address, ...] = ()
+    protected: bool = False
+    created_at: datetime | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The kind, from the address."""
+        return self.address.kind
+
+
+@frozen
+class Snapshot:
+    """The state of a stack at one serial. ``lineage`` is made once; ``serial`` grows with each transaction.
+
+    ``key`` keys the fingerprints of this stack's secrets; it never leaves the store. ``project`` is the
+    provider project the records belong to, "" while there are none.
+    """
+
+    stack: str
+    lineage: str = ""
+    serial: int = 0
+    records: Mapping[Address, Record] = field(factory=dict)
+    outputs: Mapping[str, Any] = field(factory=dict)
+    key: bytes = field(default=b"", repr=False)
+    project: str = ""
+    source: str = ""
+
+    def verify(self) -> list[str]:
+        """Every broken invariant, as a sentence; an empty list for a sound snapshot.
+
+        1. A record stands under its own address. 2. Every record has an id. 3. No two records of a kind
+        share an id. 4. A record does not depend on itself.
+        """
+        broken = []
+        owners: dict[tuple[Kind, str], Address] = {}
+        for address, record in self.records.items():
+            if record.address != address:
+                broken.append(f"{address} holds the record of {record.address}")
+            if not record.id:
+                broken.append(f"{address} has no provider id")
+            elif (other := owners.setdefault((record.kind, record.id), address)) != address:
+                broken.append(f"{other} and {address} both claim {record.id}")
+            if address in record.dependencies:
+                broken.append(f"{address} depends on itself")
+        return broken
