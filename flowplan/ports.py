@@ -2,64 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import frozen
 
-from flowplan.state.journal import Entry
+from flowplan.plan.observation import Observation, Observed, Offer
+from flowplan.state.journal import Entry, Status
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
-from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 
-@frozen
-class Observed:
-    """A live (or ended) object as the provider lists it.
-
-    ``attributes`` are named and typed as the kind declares them (never wire names); sensitive texts are not
-    among them. ``exists`` is False for an object that is listed but has ended (terminated, deleted, expired).
-    ``created_at`` is the provider's own time.
-    """
-
-    kind: Kind
-    id: str
-    name: str
-    exists: bool
-    attributes: Mapping[str, Any]
-    created_at: datetime | None = None
-
-
-@frozen
-class Offer:
-    """What the market says of an instance type in a region; ``price_cents`` per instance-hour, None if unknown."""
-
-    instance_type: str
-    region: str
-    type_id: str
-    available: int | None = None
-    price_cents: int | None = None
-    gpus: int = 0
-    gpu_memory_gb: int = 0
-
-
-@frozen
-class Observation:
-    """All that one refresh saw: objects by kind and id, and the market. A value; planning reads nothing else.
-
-    ``kinds`` are the kinds that were listed: an id of such a kind that is not among ``objects`` is gone.
-    """
-
-    project: str
-    objects: Mapping[tuple[Kind, str], Observed] = field(factory=dict)
-    offers: Sequence[Offer] = ()
-    kinds: frozenset[Kind] = frozenset()
-
-    def find(self, kind: Kind, id: str) -> Observed | None:
-        """The object with this id, or None if the listing did not hold it."""
-        return self.objects.get((kind, id))
+__all__ = [
+    "Ambiguous",
+    "Asker",
+    "Backend",
+    "Clock",
+    "Done",
+    "Event",
+    "EventKind",
+    "Handle",
+    "InstanceAccess",
+    "LockInfo",
+    "Observation",
+    "Observed",
+    "Offer",
+    "Outcome",
+    "Provider",
+    "Reader",
+    "Refused",
+    "Reporter",
+    "StoreError",
+    "Writer",
+]
 
 
 @frozen
@@ -103,6 +81,10 @@ class Ambiguous:
 
 
 Outcome = Done | Refused | Ambiguous
+
+
+class StoreError(FlowplanError):
+    """The store cannot be read or written, or the lease was lost: nothing more may be sent after this."""
 
 
 class Provider(Protocol):
@@ -183,7 +165,7 @@ class Reader(Protocol):
         """The recorded state of a stack; an empty snapshot (serial 0) for one never applied.
 
         Raises:
-            FlowplanError: the store is damaged, foreign, or cannot be read.
+            StoreError: the store is damaged, foreign, or cannot be read.
         """
         ...
 
@@ -202,7 +184,7 @@ class Writer(Protocol):
     Each method is one durable transaction that checks the lease's token first.
 
     Raises:
-        FlowplanError: the lease was lost, or the store cannot be written; nothing was changed.
+        StoreError: the lease was lost, or the store cannot be written; nothing was changed.
     """
 
     @property
@@ -222,16 +204,22 @@ class Writer(Protocol):
         """Record an intent, before anything is sent; returns the entry's number."""
         ...
 
-    def commit(self, number: int, result: str, record: Record | None, forget: Address | None = None) -> None:
+    def commit(self, number: int, result: Status, record: Record | None, forget: Address | None = None) -> None:
         """End an entry and record what came of it, in one transaction.
 
-        ``result`` is ``done`` or ``failed``; ``record`` is put into the state under its address, ``forget``
+        ``record`` is put into the state under its address, ``forget``
         is taken out.
         """
         ...
 
-    def save(self, records: Iterable[Record], outputs: Mapping[str, Any] | None = None) -> None:
-        """Record observations and outputs that no journal entry stands for."""
+    def save(
+        self,
+        records: Iterable[Record] = (),
+        forget: Iterable[Address] = (),
+        outputs: Mapping[str, Any] | None = None,
+        project: str | None = None,
+    ) -> None:
+        """Record observations, outputs and the project: what no journal entry stands for."""
         ...
 
     def release(self) -> None:
@@ -246,7 +234,7 @@ class Backend(Reader, Protocol):
         """Take the stack's lease, waiting up to ``timeout`` seconds.
 
         Raises:
-            FlowplanError: someone else holds it (exit code 7), naming who, or the store cannot be written.
+            StoreError: someone else holds it (exit code 7), naming who, or the store cannot be written.
         """
         ...
 

@@ -9,7 +9,10 @@ from typing import Any
 from attrs import field, frozen
 
 from flowplan.values.address import Kind
-from flowplan.values.value import Path
+from flowplan.values.convert import Problem
+
+
+__all__ = ["Attribute", "Change", "Problem", "ResourceKind", "Settings", "Wire"]
 
 
 class Change(Enum):
@@ -50,7 +53,7 @@ class Attribute:
 
     ``change`` is what changing it takes, or a function of the old and the new value. ``computed`` attributes
     are decided by the provider and cannot be configured. ``loses`` says what a replacement for its sake
-    destroys. ``identity`` attributes are compared as sets or ids elsewhere and never as drift.
+    destroys. ``unordered`` lists are compared as sets.
     """
 
     name: str
@@ -68,14 +71,13 @@ class Attribute:
 
 
 @frozen
-class Problem:
-    """One thing wrong with a configuration: where in it, what, and what would be right."""
+class Settings:
+    """What a stack says for all its resources: where they live unless they say otherwise."""
 
-    path: Path
-    message: str
-    suggestion: str = ""
+    region: str = ""
 
 
+Targets = Callable[[Mapping[str, Any], Settings], "dict[str, Any]"]
 Normalise = Callable[[Mapping[str, Any], str], "tuple[dict[str, Any], list[Problem]]"]
 
 
@@ -86,15 +88,18 @@ class ResourceKind:
     ``normalise(body, default_name)`` takes the evaluated body of a declaration (documented fields only;
     values may be `Unknown` or `Sensitive`), checks it against the documented model and returns every field
     with defaults filled in, and every problem found. ``id_attribute`` is the computed attribute that a
-    reference to the resource itself stands for.
+    reference to the resource itself stands for. ``targets(config, settings)`` are the provider-side
+    attributes that a configuration asks for; ``feeds`` names, for each of them, the configured attributes
+    it is made of, so that a difference can be told as ours or as drift.
     """
 
     kind: Kind
     id_attribute: str
     attributes: Mapping[str, Attribute]
     normalise: Normalise
+    targets: Targets
+    feeds: Mapping[str, tuple[str, ...]] = field(factory=dict)
     loses: str = ""
-    aliases: Mapping[str, str] = field(factory=dict)
 
     @property
     def configurable(self) -> list[str]:

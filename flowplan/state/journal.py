@@ -42,6 +42,7 @@ class Entry:
 
     ``handle`` recognises a creation (name, region, ids already seen, digest); ``id`` is the provider id an
     update or delete is about. ``config`` is the sealed configuration that will be recorded if it is done.
+    ``changes`` are the attributes an update sends, so that an interrupted one can be finished.
     """
 
     operation: Operation
@@ -56,6 +57,7 @@ class Entry:
     seen: tuple[str, ...] = ()
     digest: str = ""
     config: Mapping[str, Any] = field(factory=dict)
+    changes: Mapping[str, Any] = field(factory=dict)
     dependencies: tuple[Address, ...] = ()
     protected: bool = False
 

@@ -1,0 +1,1 @@
+"""Running a plan through ports, so that nothing is orphaned, doubled or lost (apply-protocol.md)."""

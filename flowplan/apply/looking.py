@@ -1,0 +1,61 @@
+"""Learning what happened when an answer did not say: looking for our own creation by its handle."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from flowplan.apply.run import Run
+from flowplan.plan.observe import ours
+from flowplan.ports import Handle, Observed
+from flowplan.state.journal import Entry
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+
+def handle_of(entry: Entry) -> Handle:
+    """The handle that an entry recorded before its request was sent."""
+    return Handle(entry.kind, entry.name, entry.region, entry.seen, entry.digest)
+
+
+async def look(run: Run, entry: Entry, window_s: float) -> list[Observed]:
+    """Our live creations of ``entry``, oldest first; an empty list once the window has passed without one.
+
+    Raises:
+        FlowplanError: the provider cannot be asked, so nothing is known.
+    """
+    deadline = run.clock.monotonic() + window_s
+    taken = {(record.kind, record.id) for record in run.records.values()}
+    for pause in run.pauses():
+        found = [o for o in ours(entry, await run.provider.find(handle_of(entry))) if (o.kind, o.id) not in taken]
+        if found or run.clock.monotonic() >= deadline:
+            return found
+        await run.clock.sleep(pause)
+    raise AssertionError("the pauses never end")
+
+
+async def keep_one(run: Run, entry: Entry, found: list[Observed]) -> tuple[Observed, list[Diagnostic]]:
+    """The oldest of several creations of one entry; the others are ended, and it is said."""
+    said = []
+    for extra in found[1:]:
+        outcome = await run.provider.delete(extra.kind, extra.id, f"{run.id}-{entry.number}-extra-{extra.id}")
+        said.append(
+            Diagnostic.warning(
+                f"The provider had made {entry.address} twice",
+                f"{found[0].id} is kept; {extra.id} was "
+                + ("deleted." if not getattr(outcome, "diagnostic", None) else "not deleted; please delete it."),
+                address=entry.address,
+            )
+        )
+    return found[0], said
+
+
+def unknown_outcome(entry: Entry, reason: str, error: FlowplanError | None = None) -> Diagnostic:
+    """The diagnostic for an outcome that could not be found out."""
+    asked = f" Asking the provider failed as well: {error.diagnostics[0].summary}." if error else ""
+    return evolve(
+        Diagnostic.error(
+            f"The outcome of the {entry.operation.value} of {entry.address} is not known",
+            f"{reason}.{asked} The journal remembers it, and the next apply looks first and never doubles it.",
+            suggestion="Run apply again when the provider answers.",
+        ),
+        address=entry.address,
+    )

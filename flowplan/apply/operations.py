@@ -1,0 +1,330 @@
+"""The steps of each operation: intent recorded first, then the request, then what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from flowplan.apply.looking import keep_one, look, unknown_outcome
+from flowplan.apply.run import Failed, OutcomeUnknown, Run
+from flowplan.launch import LaunchFacts, needs_code, render
+from flowplan.plan.change import Action, ResourceChange, Step
+from flowplan.plan.observe import adopt
+from flowplan.ports import Ambiguous, Done, EventKind, Handle, Observed, Outcome, Refused, StoreError
+from flowplan.resources import Change, kind_of
+from flowplan.state.journal import Entry, Operation, Status
+from flowplan.state.snapshot import Record
+from flowplan.values.address import Address, Kind
+from flowplan.values.convert import Problem
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.value import Sensitive, is_known, path_text, resolve, seal, unknowns
+
+_TRIES = 3
+"""How often a creation is sent at most: again only after looking has shown that nothing came of it."""
+
+
+async def create(run: Run, step: Step) -> Record:
+    """Create a resource; its record is in the state when this returns."""
+    change = run.changes[step.address]
+    config = _settle(run, change)
+    attributes = _create_attributes(run, change, config)
+    name = str(attributes["name"])
+    entry = Entry(
+        operation=Operation.CREATE,
+        address=step.address,
+        run=run.id,
+        begun_at=run.clock.now(),
+        name=name,
+        region=str(attributes.get("region") or ""),
+        seen=tuple(await _already_named(run, step.address.kind, name, config)),
+        digest=_digest(attributes),
+        config=seal(config, run.key),
+        dependencies=change.dependencies,
+        protected=change.protected,
+    )
+    entry = evolve(entry, number=run.writer.begin(entry))
+    for attempt in range(1, _TRIES + 1):
+        run.writer.check()
+        outcome = await run.provider.create(step.address.kind, attributes, f"{run.id}-{entry.number}")
+        if isinstance(outcome, Ambiguous):
+            outcome = await _resolve_create(run, entry, outcome)
+        if isinstance(outcome, Ambiguous):
+            if attempt < _TRIES:
+                continue
+            raise OutcomeUnknown(unknown_outcome(entry, outcome.reason))
+        if isinstance(outcome, Refused):
+            run.writer.commit(entry.number, Status.FAILED, None)
+            raise Failed(_point(run, change, outcome.diagnostic), outcome.transient)
+        assert outcome.observed is not None
+        record = adopt(entry, outcome.observed)
+        run.writer.commit(entry.number, Status.DONE, record)
+        run.records[step.address] = record
+        return record
+    raise AssertionError("every try returns, raises or tries again")
+
+
+async def _resolve_create(run: Run, entry: Entry, outcome: Ambiguous) -> Outcome:
+    """What a creation's ambiguous answer turns out to mean: `Done`, or still `Ambiguous` where nothing is found."""
+    try:
+        found = await look(run, entry, run.patience.visibility_s)
+    except StoreError:
+        raise
+    except FlowplanError as error:
+        raise OutcomeUnknown(unknown_outcome(entry, outcome.reason, error)) from error
+    if not found:
+        return outcome
+    kept, said = await keep_one(run, entry, found)
+    for diagnostic in said:
+        run.emit(EventKind.NOTICE, diagnostic=diagnostic, address=entry.address)
+    return Done(kept)
+
+
+async def _already_named(run: Run, kind: Kind, name: str, config: Mapping[str, Any]) -> list[str]:
+    """The ids that bear a name before we create another: none for one that has just been drawn."""
+    if kind is Kind.TASK and config.get("unique_name"):
+        return []
+    if kind is Kind.VOLUME:
+        return list(run.names.get((kind, name), ()))
+    return [o.id for o in await run.provider.find(Handle(kind, name))]
+
+
+def _settle(run: Run, change: ResourceChange) -> dict[str, Any]:
+    """The configuration with every unknown filled in, and checked again as a whole."""
+    assert change.after is not None
+    config = dict(change.after)
+    if is_known(config):
+        return config
+    config = resolve(config, run.lookup)
+    if missing := list(unknowns(config)):
+        waits = ", ".join(sorted({str(reference) for u in missing for reference in u.references}))
+        raise Failed(
+            Diagnostic.error(
+                f"{change.address} needs a value that is still not known",
+                f"It waits for {waits}.",
+                address=change.address,
+                suggestion="Depend on the resource with the condition running, or leave the value out.",
+            )
+        )
+    default = str(config.get("name") or change.address.name)
+    settled, problems = kind_of(change.kind).normalise(config, default)
+    if problems:
+        raise Failed(_problem(run, change, problems))
+    return settled
+
+
+def _problem(run: Run, change: ResourceChange, problems: list[Problem]) -> Diagnostic:
+    lines = [f"{path_text(problem.path)}: {problem.message}" for problem in problems]
+    return _point(
+        run,
+        change,
+        Diagnostic.error(
+            f"{change.address} is not valid now that its values are known",
+            "\n".join(lines),
+            suggestion=problems[0].suggestion,
+        ),
+    )
+
+
+def _point(run: Run, change: ResourceChange, diagnostic: Diagnostic) -> Diagnostic:
+    resource = run.stack.resources.get(change.address)
+    return evolve(
+        diagnostic,
+        address=change.address,
+        span=diagnostic.span or (resource.span if resource else None),
+        snippet=diagnostic.snippet or (resource.snippet if resource else ""),
+    )
+
+
+def _create_attributes(run: Run, change: ResourceChange, config: Mapping[str, Any]) -> dict[str, Any]:
+    kind = kind_of(change.kind)
+    attributes = kind.targets(config, run.settings)
+    for name in ("instance_type", "limit_price"):
+        if attributes.get(name) is None and change.targets.get(name) is not None:
+            attributes[name] = change.targets[name]
+    if change.kind is Kind.TASK:
+        if config.get("unique_name"):
+            attributes["name"] = f"{attributes['name']}-{run.new_suffix()}"
+        attributes["startup_script"] = _script(run, change, config, str(attributes["name"]))
+    return attributes
+
+
+def _script(run: Run, change: ResourceChange, config: Mapping[str, Any], name: str) -> str | Sensitive:
+    code = None
+    if needs_code(config):
+        root = config.get("code_root")
+        code = run.read_code(root if isinstance(root, str) else None)
+    script, problems = render(config, LaunchFacts(name=name, code_archive=code))
+    if script is None or problems:
+        raise Failed(_problem(run, change, problems))
+    return script.text
+
+
+def _digest(attributes: Mapping[str, Any]) -> str:
+    plain = {k: v for k, v in attributes.items() if k not in ("startup_script", "name")}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+
+async def update(run: Run, step: Step) -> Record:
+    """Change a resource in place; what need not be sent is only recorded."""
+    change = run.changes[step.address]
+    config = _settle(run, change)
+    old = run.records[step.address]
+    wanted = kind_of(change.kind).targets(config, run.settings)
+    sends = {name: wanted[name] if value is None or not is_known(value) else value for name, value in change.update.items()}
+    record = evolve(
+        old,
+        config=seal(config, run.key),
+        dependencies=change.dependencies,
+        protected=change.protected,
+        name=str(sends.get("name", old.name)),
+    )
+    if not sends:
+        run.writer.save([record])
+        run.records[step.address] = record
+        return record
+    entry = Entry(
+        operation=Operation.UPDATE,
+        address=step.address,
+        run=run.id,
+        begun_at=run.clock.now(),
+        id=old.id,
+        name=record.name,
+        config=record.config,
+        changes={"send": sends, "resume": change.resumes},
+        dependencies=change.dependencies,
+        protected=change.protected,
+    )
+    entry = evolve(entry, number=run.writer.begin(entry))
+    return await finish_update(run, entry, record)
+
+
+async def finish_update(run: Run, entry: Entry, record: Record) -> Record:
+    """Send what an update's entry says (again, if need be: every request sets absolute values) and end it."""
+    kind = kind_of(entry.kind)
+    sends = dict(entry.changes["send"])
+    observed: Observed | None = None
+    if any(kind.attributes[name].change is Change.PAUSED for name in sends):
+        await _request(run, entry, {"paused": True})
+        await _until_paused(run, entry)
+        observed = await _request(run, entry, sends)
+        if entry.changes.get("resume"):
+            observed = await _request(run, entry, {"paused": False})
+    else:
+        observed = await _request(run, entry, sends)
+    if observed is not None:
+        kept = {name: value for name, value in record.attributes.items() if name == "completion"}
+        record = evolve(record, attributes={**observed.attributes, **kept})
+    run.writer.commit(entry.number, Status.DONE, record)
+    run.records[entry.address] = record
+    return record
+
+
+async def _request(run: Run, entry: Entry, changes: Mapping[str, Any]) -> Observed | None:
+    reason = ""
+    for attempt in range(_TRIES):
+        run.writer.check()
+        key = f"{run.id}-{entry.number}-{'-'.join(changes)}-{attempt}"
+        outcome = await run.provider.update(entry.kind, entry.id, changes, key)
+        if isinstance(outcome, Done):
+            return outcome.observed
+        if isinstance(outcome, Refused):
+            run.writer.commit(entry.number, Status.FAILED, None)
+            raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
+        reason = outcome.reason
+        await run.clock.sleep(run.patience.poll_s)
+    raise OutcomeUnknown(unknown_outcome(entry, reason))
+
+
+async def _until_paused(run: Run, entry: Entry) -> None:
+    deadline = run.clock.monotonic() + run.patience.pause_s
+    for pause in run.pauses():
+        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
+        found = seen.find(entry.kind, entry.id)
+        if found is None or not found.exists or found.attributes.get("status") == "paused":
+            return
+        if run.clock.monotonic() >= deadline:
+            raise OutcomeUnknown(unknown_outcome(entry, f"{entry.id} did not pause in time"))
+        await run.clock.sleep(pause)
+
+
+async def delete(run: Run, step: Step) -> None:
+    """Delete a resource; its record is gone from the state when this returns."""
+    await _delete(run, step.address, keep=None)
+
+
+async def release(run: Run, record: Record) -> Record:
+    """End a completed task's instances and keep its record: it is satisfied, and costs nothing any more."""
+    kept = evolve(record, attributes={**record.attributes, "status": "completed"})
+    await _delete(run, record.address, keep=kept)
+    return kept
+
+
+async def _delete(run: Run, address: Address, keep: Record | None) -> None:
+    record = run.records[address]
+    entry = Entry(
+        operation=Operation.DELETE,
+        address=address,
+        run=run.id,
+        begun_at=run.clock.now(),
+        id=record.id,
+        name=record.name,
+        changes={"keep": keep is not None},
+    )
+    entry = evolve(entry, number=run.writer.begin(entry))
+    await finish_delete(run, entry, keep)
+
+
+async def finish_delete(run: Run, entry: Entry, keep: Record | None) -> None:
+    """Send a deletion (again, if need be: what is gone stays gone) and end its entry."""
+    reason, waited = "", False
+    for _ in range(_TRIES):
+        run.writer.check()
+        outcome = await run.provider.delete(entry.kind, entry.id, f"{run.id}-{entry.number}")
+        if isinstance(outcome, Refused) and outcome.transient and entry.kind is Kind.VOLUME and not waited:
+            waited = True
+            await _until_released(run, entry)
+            continue
+        if isinstance(outcome, Refused) and not outcome.gone:
+            run.writer.commit(entry.number, Status.FAILED, None)
+            raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
+        if isinstance(outcome, Ambiguous):
+            reason = outcome.reason
+            await run.clock.sleep(run.patience.poll_s)
+            continue
+        run.writer.commit(entry.number, Status.DONE, keep, None if keep else entry.address)
+        if keep is None:
+            run.records.pop(entry.address, None)
+        else:
+            run.records[entry.address] = keep
+        return
+    raise OutcomeUnknown(unknown_outcome(entry, reason))
+
+
+async def _until_released(run: Run, entry: Entry) -> None:
+    """Wait until nothing uses a volume any more: the end of a bid takes effect on its volumes with a delay."""
+    deadline = run.clock.monotonic() + run.patience.release_s
+    ended = {r.id for r in run.records.values()}
+    for pause in run.pauses():
+        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
+        found = seen.find(entry.kind, entry.id)
+        users = [*(found.attributes.get("bids") or ()), *(found.attributes.get("reservations") or ())] if found else []
+        # Why: another live resource of ours holds it on purpose; waiting would not help.
+        if not users or set(users) & ended or run.clock.monotonic() >= deadline:
+            return
+        await run.clock.sleep(pause)
+
+
+def forget(run: Run, step: Step) -> None:
+    """Drop a record; the provider is not asked for anything."""
+    run.writer.save(forget=[step.address])
+    run.records.pop(step.address, None)
+
+
+def is_replacement(run: Run, step: Step) -> bool:
+    """Whether a step is one half of a replacement."""
+    change = run.changes.get(step.address)
+    return change is not None and change.action is Action.REPLACE

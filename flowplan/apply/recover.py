@@ -1,0 +1,75 @@
+"""Settling operations that began and did not end, before anything else is done (apply-protocol.md, "Recovery")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from flowplan.apply.looking import keep_one, look, unknown_outcome
+from flowplan.apply.operations import finish_delete, finish_update
+from flowplan.apply.run import Failed, OutcomeUnknown, Run
+from flowplan.plan.observe import adopt
+from flowplan.ports import EventKind, StoreError
+from flowplan.state.journal import Entry, Operation, Status
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+
+async def recover(run: Run, unfinished: Sequence[Entry]) -> list[Diagnostic]:
+    """Settle each entry by looking; returns what could not be settled (its entry stays open).
+
+    A creation that is found is adopted; one that is not found, after the provider's visibility window, has
+    not happened. Updates and deletions are simply done again: they set absolute values.
+    """
+    left = []
+    for entry in unfinished:
+        try:
+            message = await _settle(run, entry)
+        except OutcomeUnknown as error:
+            left.append(error.diagnostic)
+            continue
+        except StoreError:
+            raise
+        except FlowplanError as error:
+            left.append(unknown_outcome(entry, "It was interrupted", error))
+            continue
+        except Failed as failure:
+            message = f"could not be finished: {failure.diagnostic.summary}"
+        run.emit(
+            EventKind.RECOVERED, address=entry.address, operation=entry.operation.value, id=entry.id, message=message
+        )
+    return left
+
+
+async def _settle(run: Run, entry: Entry) -> str:
+    if entry.operation is Operation.CREATE:
+        age = (run.clock.now() - entry.begun_at).total_seconds()
+        window = max(0.0, run.patience.visibility_s - age) if age >= 0 else run.patience.visibility_s
+        found = await look(run, entry, window)
+        if not found:
+            run.writer.commit(entry.number, Status.FAILED, None)
+            return "interrupted create: nothing was made at the provider"
+        kept, said = await keep_one(run, entry, found)
+        for diagnostic in said:
+            run.emit(EventKind.NOTICE, diagnostic=diagnostic, address=entry.address)
+        record = adopt(entry, kept)
+        run.writer.commit(entry.number, Status.DONE, record)
+        run.records[entry.address] = record
+        return f"interrupted create: found at the provider and adopted [id={kept.id}]"
+    record_now = run.records.get(entry.address)
+    if entry.operation is Operation.UPDATE:
+        if record_now is None:
+            run.writer.commit(entry.number, Status.FAILED, None)
+            return "interrupted update: the resource is not in the state any more"
+        record = evolve(
+            record_now,
+            config=entry.config,
+            name=entry.name,
+            dependencies=entry.dependencies,
+            protected=entry.protected,
+        )
+        await finish_update(run, entry, record)
+        return f"interrupted update: finished [id={entry.id}]"
+    keep = record_now if entry.changes.get("keep") else None
+    await finish_delete(run, entry, keep)
+    return f"interrupted delete: finished [id={entry.id}]"

@@ -1,0 +1,153 @@
+"""What one apply carries through its steps: the ports, the records as they become, and what came of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+
+from flowplan.lang.stack import Stack
+from flowplan.plan.change import Plan, ResourceChange, Step
+from flowplan.ports import Clock, Event, EventKind, InstanceAccess, Provider, Reporter, Writer
+from flowplan.resources import Settings, kind_of
+from flowplan.state.snapshot import Record, Snapshot
+from flowplan.values.address import Address
+from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.value import NotYetKnown, Reference
+
+
+class Failed(Exception):
+    """A step definitely failed. ``transient``: trying again later may work."""
+
+    def __init__(self, diagnostic: Diagnostic, transient: bool = False) -> None:
+        """Carry the diagnostic that says why."""
+        super().__init__(diagnostic.summary)
+        self.diagnostic, self.transient = diagnostic, transient
+
+
+class OutcomeUnknown(Exception):
+    """No one could find out whether a step happened; its journal entry stays open for recovery."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        """Carry the diagnostic that says what was tried."""
+        super().__init__(diagnostic.summary)
+        self.diagnostic = diagnostic
+
+
+@frozen
+class Patience:
+    """How long the applier waits for things, in seconds."""
+
+    visibility_s: float = 10.0
+    """How long after its request a new object may still be missing from the provider's lists."""
+    release_s: float = 180.0
+    """How long a volume may stay in use after what used it was deleted."""
+    pause_s: float = 300.0
+    """How long a pause may take to come into effect."""
+    poll_s: float = 0.1
+    """The first pause between two looks; it grows to ``poll_most_s``."""
+    poll_most_s: float = 5.0
+
+
+@define
+class Run:
+    """One apply: its ports, its settings and the records as they are now."""
+
+    id: str
+    plan: Plan
+    stack: Stack
+    provider: Provider
+    writer: Writer
+    clock: Clock
+    reporter: Reporter
+    access: InstanceAccess | None
+    new_suffix: Callable[[], str]
+    read_code: Callable[[str | None], bytes]
+    settings: Settings
+    key: bytes = field(repr=False)
+    records: dict[Address, Record] = field(factory=dict)
+    names: Mapping[tuple[Any, str], Sequence[str]] = field(factory=dict)
+    """Ids already seen under a name when the run began, by kind and name."""
+    patience: Patience = Patience()
+    changes: dict[Address, ResourceChange] = field(factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan, snapshot: Snapshot, **ports: Any) -> Run:
+        """A run of ``plan`` that starts from ``snapshot``."""
+        return cls(
+            plan=plan,
+            key=snapshot.key,
+            records=dict(snapshot.records),
+            changes={change.address: change for change in plan.changes},
+            **ports,
+        )
+
+    def lookup(self, reference: Reference) -> Any:
+        """An attribute of a resource as it now is."""
+        record = self.records.get(reference.address)
+        kind = kind_of(reference.address.kind)
+        name = reference.attribute or kind.id_attribute
+        if record is None:
+            raise NotYetKnown(str(reference))
+        if name == kind.id_attribute:
+            return record.id
+        value = record.attributes.get(name)
+        if value is None:
+            raise NotYetKnown(str(reference))
+        return value
+
+    def emit(self, kind: EventKind, step: Step | None = None, **more: Any) -> None:
+        """Tell the reporter."""
+        if step is not None:
+            more.setdefault("address", step.address)
+            more.setdefault("operation", step.kind.value)
+        self.reporter.emit(Event(kind, self.clock.now(), **more))
+
+    def pauses(self) -> Any:
+        """Ever longer pauses between two looks, in seconds."""
+        pause = self.patience.poll_s
+        while True:
+            yield pause
+            pause = min(pause * 1.6, self.patience.poll_most_s)
+
+
+@frozen
+class StepFailure:
+    """A step that failed or whose outcome is unknown, and why."""
+
+    step: Step
+    diagnostic: Diagnostic
+    transient: bool = False
+
+
+@frozen
+class Result:
+    """What came of an apply."""
+
+    done: tuple[Step, ...] = ()
+    failed: tuple[StepFailure, ...] = ()
+    unknown: tuple[StepFailure, ...] = ()
+    skipped: tuple[tuple[Step, Step], ...] = ()
+    not_started: tuple[Step, ...] = ()
+    interrupted: bool = False
+    fatal: Diagnostic | None = None
+    fatal_code: int = 1
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was done."""
+        return not (self.failed or self.unknown or self.skipped or self.not_started or self.fatal)
+
+    @property
+    def exit_code(self) -> int:
+        """As documented in docs/exit-codes.md; an interrupt's own code is the edge's to add."""
+        if self.ok:
+            return 0
+        if self.fatal is not None:
+            return self.fatal_code
+        if self.unknown:
+            return 9
+        if self.failed and not self.done and all(failure.transient for failure in self.failed):
+            return 6
+        return 5 if self.done else 1

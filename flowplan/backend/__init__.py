@@ -1,0 +1,1 @@
+"""Stores of state, journal and lease."""

@@ -1,0 +1,49 @@
+"""``flowplan validate``: everything that can be known to be wrong without credentials, network or state."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from flowplan.cli.context import Context, Inputs
+from flowplan.cli.options import as_json, stack_path, variables
+
+
+@click.command("validate")
+@stack_path
+@variables
+@as_json
+def command(path: str, variables: tuple[str, ...], var_files: tuple[str, ...], as_json: bool) -> int:
+    """Check the stack at PATH and report every mistake at once."""
+    from flowplan.graph import build
+    from flowplan.plan.document import diagnostic_document
+    from flowplan.state.snapshot import Snapshot
+    from flowplan.values.diagnostic import FlowplanError
+
+    context = Context.make()
+    found = []
+    try:
+        loaded = context.load(path, Inputs(variables, var_files))
+        circle = build(loaded.stack, Snapshot(loaded.stack.name)).cycle()
+        if circle is not None:
+            raise FlowplanError(circle)
+    except FlowplanError as error:
+        if not as_json:
+            raise
+        found = list(error.diagnostics)
+    if as_json:
+        errors = sum(d.is_error for d in found)
+        document = {
+            "format_version": "1.0",
+            "valid": not errors,
+            "error_count": errors,
+            "warning_count": len(found) - errors,
+            "diagnostics": [diagnostic_document(d) for d in found],
+        }
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return 1 if errors else 0
+    count = len(loaded.stack.resources)
+    noun = "resource" if count == 1 else "resources"
+    click.echo(context.paint("Success!", "green", "bold") + f" Stack {loaded.stack.name} is valid: {count} {noun}.")
+    return 0

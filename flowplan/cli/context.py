@@ -1,0 +1,267 @@
+"""The composition root: the only place that knows concrete adapters and wires them to the core."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import define, evolve, field, frozen
+
+from flowplan import __version__
+from flowplan.backend.sqlite import SqliteBackend
+from flowplan.cli.project import Project, StackFiles, find_project, read_stack_files
+from flowplan.lang.stack import ProviderSettings, Source, Stack
+from flowplan.report.diagnostics import render_diagnostics
+from flowplan.report.paint import Paint, wants_colour
+from flowplan.state.journal import Operation
+from flowplan.state.snapshot import Snapshot
+from flowplan.values.address import Kind
+from flowplan.values.diagnostic import Diagnostic, Diagnostics, FlowplanError
+from flowplan.values.value import Sensitive
+
+if TYPE_CHECKING:
+    from flowplan.lang.variables import VariableSource
+    from flowplan.plan.observation import Observation
+    from flowplan.ports import InstanceAccess, Provider
+    from flowplan.state.journal import Entry
+
+SANDBOX_REGION = "us-central1-b"
+"""Where the sandbox's resources live when nothing says otherwise."""
+
+
+@frozen
+class Inputs:
+    """What the command line says about variables: ``--var k=v`` and ``--var-file F``, in order."""
+
+    variables: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+@frozen
+class Loaded:
+    """A stack, read, with where it came from."""
+
+    stack: Stack
+    files: StackFiles
+    project: Project
+    region: str
+
+
+@define
+class Connection:
+    """An open provider, and the way into its instances where there is one."""
+
+    provider: Provider
+    access: InstanceAccess | None = None
+
+
+@define
+class Context:
+    """Everything a command needs from outside, made from the environment."""
+
+    environ: Mapping[str, str] = field(factory=lambda: os.environ)
+    paint: Paint = Paint()
+    paint_err: Paint = Paint()
+
+    @classmethod
+    def make(cls) -> Context:
+        """From this process's environment and terminals."""
+        return cls(
+            os.environ,
+            Paint(wants_colour(sys.stdout.isatty(), os.environ)),
+            Paint(wants_colour(sys.stderr.isatty(), os.environ)),
+        )
+
+    # -- words ---------------------------------------------------------------------------------------
+
+    def warn(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Print diagnostics on stderr."""
+        if found := list(diagnostics):
+            click.echo(render_diagnostics(found, self.paint_err), err=True)
+
+    # -- stack and state ---------------------------------------------------------------------------------
+
+    def load(self, path: str, inputs: Inputs = Inputs()) -> Loaded:
+        """Read and evaluate the stack at ``path``; warnings are printed.
+
+        Raises:
+            FlowplanError: with every mistake that was found.
+        """
+        from flowplan.lang.loader import load_stack
+        from flowplan.lang.reader import FolderReader
+
+        project = find_project(Path(path), self.environ)
+        files = read_stack_files(Path(path), project)
+        values = self.variable_sources(inputs)
+        stack, found = load_stack(files.all_sources, values, FolderReader(files.folder), __version__)
+        return Loaded(self.accept(stack, found), files, project, self.region(stack))
+
+    def accept(self, stack: Stack | None, found: Diagnostics) -> Stack:
+        """The stack, if nothing is wrong with it; warnings are printed."""
+        if stack is None or found.has_errors:
+            raise FlowplanError(*found.in_order())
+        self.warn(found.in_order())
+        return stack
+
+    def variable_sources(self, inputs: Inputs) -> list[VariableSource]:
+        """Values for variables, weakest first (stack-language.md, decision 12).
+
+        Raises:
+            FlowplanError: a file of values cannot be read.
+        """
+        from flowplan.lang.variables import VariableSource, parse_variables
+
+        sources = []
+        prefix = "FLOWPLAN_VAR_"
+        given = {name[len(prefix) :]: value for name, value in self.environ.items() if name.startswith(prefix)}
+        if given:
+            sources.append(VariableSource("the environment", given, is_text=True, lenient=True))
+        for name in inputs.files:
+            try:
+                text = Path(name).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+                raise FlowplanError(Diagnostic.error(f"--var-file {name} cannot be read", f"{reason}.")) from None
+            values, problems = parse_variables(Source(name, text))
+            if problems.has_errors:
+                raise FlowplanError(*problems.in_order())
+            sources.append(values)
+        for pair in inputs.variables:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise click.UsageError(f"--var {name!r} has no value; write --var {name}=VALUE")
+            sources.append(VariableSource(f"--var {name}", {name: value}, is_text=True))
+        return sources
+
+    def backend(self, project: Project) -> SqliteBackend:
+        """The embedded backend of a project."""
+        return SqliteBackend(project.state)
+
+    def region(self, stack: Stack | None) -> str:
+        """Where resources live that do not say so themselves."""
+        if stack is not None and stack.provider.region:
+            return stack.provider.region
+        if stack is None or stack.provider.type == "sandbox":
+            return self.environ.get("MITHRIL_REGION") or SANDBOX_REGION
+        settings, _ = self._settings()
+        return settings.region
+
+    def check_source(self, loaded: Loaded, snapshot: Snapshot) -> None:
+        """Refuse a stack whose name is recorded for another file that still exists: one would delete the other's.
+
+        Raises:
+            FlowplanError: two files claim the name.
+        """
+        if not snapshot.records or not snapshot.source or snapshot.source == loaded.files.label:
+            return
+        if (loaded.project.root / snapshot.source).exists():
+            raise FlowplanError(
+                Diagnostic.error(
+                    f"Two stacks are called {loaded.stack.name}",
+                    f"The state of that name belongs to {snapshot.source}, and this is {loaded.files.label}. "
+                    "Planning one against the other's state would destroy its resources.",
+                    suggestion="Give one of them another name in its line stack:.",
+                )
+            )
+
+    # -- provider ------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def connect(self, stack: Stack, project: Project) -> AsyncIterator[Connection]:
+        """The provider that the stack names."""
+        from flowplan.provider.http import Client
+        from flowplan.provider.mithril.provider import MithrilProvider
+
+        region = self.region(stack)
+        url = stack.provider.api_url or self.environ.get("FLOWPLAN_SANDBOX_URL")
+        if stack.provider.type == "sandbox" and not url:
+            from flowplan.cli.embedded import EmbeddedTransport
+            from flowplan.sandbox import open_sandbox
+
+            sandbox = open_sandbox(project.state / "sandbox")
+            try:
+                client = Client(
+                    "http://sandbox.invalid", Sensitive(sandbox.api_key), transport=EmbeddedTransport(sandbox)
+                )
+                async with MithrilProvider(client, stack.provider.project, region) as provider:
+                    yield Connection(provider, sandbox.access)
+            finally:
+                sandbox.close()
+            return
+        settings, found = self._settings()
+        if found.has_errors:
+            raise FlowplanError(*found.in_order())
+        key = settings.api_key
+        if stack.provider.type == "sandbox":
+            key = key or self._sandbox_key(project)
+        else:
+            url = stack.provider.api_url or settings.api_url
+        if key is None:
+            raise FlowplanError(
+                Diagnostic.error(
+                    "There is no API key",
+                    "The provider section of the stack asks for Mithril, and neither MITHRIL_API_KEY nor "
+                    "~/.flow/config.yaml holds a key.",
+                    span=stack.provider.span,
+                    suggestion="Set it with export MITHRIL_API_KEY=fkey_…, or take the provider section out to use "
+                    "the sandbox.",
+                )
+            )
+        client = Client(url or settings.api_url, key)
+        wanted = stack.provider.project or settings.project
+        async with MithrilProvider(client, wanted, region) as provider:
+            yield Connection(provider)
+
+    @asynccontextmanager
+    async def connect_recorded(self, project: Project, snapshot: Snapshot) -> AsyncIterator[Connection]:
+        """The provider that a recorded stack lives in, as far as its state alone tells.
+
+        The embedded sandbox, if it is the sandbox of the recorded project; else Mithril, as the environment says.
+        """
+        if (project.state / "sandbox" / "sandbox.db").exists():
+            async with self.connect(Stack(snapshot.stack), project) as connection:
+                if await connection.provider.project() == snapshot.project:
+                    yield connection
+                    return
+        async with self.connect(Stack(snapshot.stack, provider=ProviderSettings("mithril")), project) as connection:
+            yield connection
+
+    def _settings(self) -> Any:
+        from flowplan.provider.config import read_config
+
+        def read_file(path: Path) -> str | None:
+            return path.read_text(encoding="utf-8") if path.exists() else None
+
+        return read_config(self.environ, read_file, Path.home())
+
+    def _sandbox_key(self, project: Project) -> Sensitive | None:
+        path = project.state / "sandbox" / "api-key"
+        return Sensitive(path.read_text().strip()) if path.exists() else None
+
+    async def observe(
+        self, connection: Connection, snapshot: Snapshot, unfinished: Sequence[Entry]
+    ) -> Observation:
+        """One refresh: a listing per kind, interrupted creations by name, completion records of ended tasks."""
+        from flowplan.ports import Handle
+
+        provider = connection.provider
+        wanted = [(record.kind, record.id) for record in snapshot.records.values()]
+        seen = await provider.observe(wanted, list(Kind))
+        objects, completions = dict(seen.objects), {}
+        for entry in unfinished:
+            if entry.operation is Operation.CREATE:
+                for found in await provider.find(Handle(entry.kind, entry.name, entry.region, entry.seen)):
+                    objects[found.kind, found.id] = found
+        if connection.access is not None:
+            for record in snapshot.records.values():
+                observed = objects.get((record.kind, record.id))
+                if record.kind is Kind.TASK and (observed is None or not observed.exists):
+                    completion = await connection.access.completion(record.id)
+                    if completion is not None:
+                        completions[record.id] = completion
+        return evolve(seen, objects=objects, completions=completions)

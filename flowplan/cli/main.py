@@ -1,0 +1,113 @@
+"""The command group, and the one place where what went wrong becomes words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from flowplan.cli.arguments import double_dashes
+
+_COMMANDS = {
+    "validate": ("validate", "Check a stack without touching anything."),
+    "plan": ("plan", "Show what apply would do."),
+    "apply": ("apply", "Do what the plan says."),
+    "destroy": ("destroy", "Remove everything a stack has made."),
+    "show": ("show", "Show a saved plan, or the recorded state."),
+    "output": ("output", "Print the outputs of a stack."),
+    "state": ("state", "List and show what is recorded."),
+    "logs": ("logs", "Print what a task has written."),
+    "graph": ("graph", "Draw the dependency graph."),
+    "sandbox": ("sandbox", "Serve or reset the embedded sandbox."),
+}
+"""Name -> (module under `flowplan.cli.commands`, one line of help); no command is imported to list them."""
+
+USAGE = 64
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All names, in the order people meet them."""
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import and give the command."""
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"flowplan.cli.commands.{_COMMANDS[name][0]}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--chdir", metavar="DIR", help="Work in DIR instead of the current folder.")
+@click.option("--no-color", is_flag=True, help="Print without colour.")
+def cli(chdir: str | None, no_color: bool) -> None:
+    """Plan and apply GPU tasks, volumes and reservations from stack files."""
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+    if chdir is not None:
+        try:
+            os.chdir(chdir)
+        except OSError as error:
+            raise click.UsageError(f"--chdir {chdir}: {error.strerror}") from None
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code (docs/exit-codes.md). Never raises for what the world did."""
+    given = double_dashes(arguments)
+    if "--no-color" in given and "--" not in given:
+        # Why: Terraform users put it after the command, where click would look for it on each command.
+        given = ["--no-color", *(argument for argument in given if argument != "--no-color")]
+    try:
+        code = cli.main(args=given, prog_name="flowplan", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE if isinstance(error, click.UsageError) else 1
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted; nothing more was done.", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Why: the reader of our output went away; Python must not complain about it once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        return _report(error)
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception) -> int:
+    from flowplan.report.diagnostics import render_diagnostics
+    from flowplan.report.paint import Paint, wants_colour
+    from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+    paint = Paint(wants_colour(sys.stderr.isatty(), os.environ))
+    if isinstance(error, FlowplanError):
+        click.echo(render_diagnostics(error.diagnostics, paint), err=True, nl=False)
+        return error.exit_code
+    if isinstance(error, OSError):
+        problem = Diagnostic.error(f"{error.filename or 'The system'}: {error.strerror or error}")
+        click.echo(render_diagnostics([problem], paint), err=True, nl=False)
+        return 1
+    if os.environ.get("FLOWPLAN_TRACE"):
+        raise error
+    problem = Diagnostic.error(
+        f"flowplan itself failed: {type(error).__name__}",
+        "This is a mistake in flowplan, not in your stack. What had begun is in the journal, and nothing is lost.",
+        suggestion="Please report it with what FLOWPLAN_TRACE=1 prints.",
+    )
+    click.echo(render_diagnostics([problem], paint), err=True, nl=False)
+    return 1

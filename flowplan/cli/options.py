@@ -1,0 +1,85 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def stack_path(function: F) -> F:
+    """PATH: the file or folder of a stack; the current folder if left out."""
+    return click.argument("path", default=".", metavar="[PATH]")(function)
+
+
+def variables(function: F) -> F:
+    """``--var`` and ``--var-file``."""
+    function = click.option(
+        "--var-file", "var_files", multiple=True, metavar="FILE", help="Read values of variables from a YAML file."
+    )(function)
+    return click.option(
+        "--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable; the last one wins."
+    )(function)
+
+
+def refresh(function: F) -> F:
+    """``--refresh=false`` plans against the recorded state alone."""
+    return click.option(
+        "--refresh",
+        type=bool,
+        is_flag=False,
+        flag_value=True,
+        default=True,
+        metavar="BOOL",
+        help="Ask the provider how things are (default), or with --refresh=false trust the recorded state.",
+    )(function)
+
+
+def as_json(function: F) -> F:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")(function)
+
+
+def stack_name(function: F) -> F:
+    """``--stack``: which recorded stack a command is about."""
+    return click.option(
+        "--stack", "stack", metavar="NAME", help="The stack, where more than one is recorded."
+    )(function)
+
+
+class Seconds(click.ParamType):
+    """A duration such as 30s, 10m or 1h; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        from flowplan.values.quantity import parse_duration
+
+        if isinstance(value, (int, float)):
+            return float(value)
+        try:
+            text = f"{value}s" if re.fullmatch(r"\d+(\.\d+)?", value) else value
+            return parse_duration(text).total_seconds()
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def applying(function: F) -> F:
+    """What apply and destroy have in common."""
+    function = click.option(
+        "--lock-timeout", type=Seconds(), default=0.0, metavar="DURATION", help="Wait this long for the stack's lock."
+    )(function)
+    function = click.option(
+        "--parallelism",
+        type=click.IntRange(1, 256),
+        default=10,
+        show_default=True,
+        metavar="N",
+        help="How many operations run at a time.",
+    )(function)
+    return click.option("--auto-approve", is_flag=True, help="Do not ask.")(function)

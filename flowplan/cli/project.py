@@ -1,0 +1,119 @@
+"""Where things lie: the project a stack belongs to, its state folder, and the texts of the stack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
+from flowplan.lang.stack import Source
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+LIMIT_BYTES = 64 * 1024 * 1024
+"""A larger stack file is refused before it is read."""
+
+
+@frozen
+class Project:
+    """The folder that a repository's stacks share, and the folder their state is in."""
+
+    root: Path
+    state: Path
+
+
+@frozen
+class StackFiles:
+    """A stack's texts. ``label`` names it within its project: a path relative to the root."""
+
+    folder: Path
+    label: str
+    sources: tuple[Source, ...]
+    vars_text: Source | None = None
+
+    @property
+    def all_sources(self) -> tuple[Source, ...]:
+        """The texts, and the file of values beside them if there is one."""
+        return (*self.sources, self.vars_text) if self.vars_text else self.sources
+
+
+def find_project(start: Path, environ: Mapping[str, str]) -> Project:
+    """The project around ``start``: the nearest folder upward that is a git repository or already has state.
+
+    Without one, the folder of ``start`` itself. So the state of a stack does not depend on where a command
+    was typed. FLOWPLAN_DATA_DIR names another folder for the state.
+    """
+    start = start.resolve()
+    folder = start if start.is_dir() else start.parent
+    root = next(
+        (f for f in (folder, *folder.parents) if (f / ".git").exists() or (f / "state" / "flowplan.db").exists()),
+        folder,
+    )
+    given = environ.get("FLOWPLAN_DATA_DIR")
+    return Project(root, Path(given).resolve() if given else root / "state")
+
+
+def read_stack_files(path: Path, project: Project) -> StackFiles:
+    """The texts of the stack at ``path``: one file, or a folder whose YAML files share one namespace.
+
+    Raises:
+        FlowplanError: there is nothing to read, or it cannot be read.
+    """
+    if path.is_dir():
+        folder = path
+        names = sorted(
+            entry.name
+            for entry in path.iterdir()
+            if is_stack_file(entry.name) and not entry.name.startswith(".")
+        )
+        if not names:
+            raise FlowplanError(
+                Diagnostic.error(
+                    f"There is no stack in {path}",
+                    "The folder holds no .yaml file.",
+                    suggestion="Name the folder or the file of a stack, for example: flowplan plan examples/hello",
+                )
+            )
+    else:
+        folder, names = path.parent, [path.name]
+    sources = tuple(Source(_shown(folder / name), _read(folder / name)) for name in names)
+    vars_path = folder / VARIABLES_FILE
+    vars_text = Source(_shown(vars_path), _read(vars_path)) if vars_path.is_file() else None
+    label = os.path.relpath(path.resolve(), project.root)
+    return StackFiles(folder, label, sources, vars_text)
+
+
+def _shown(path: Path) -> str:
+    """A path as its user would type it from here."""
+    text = os.path.relpath(path)
+    return str(path) if text.startswith("..") and path.is_absolute() else text
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT_BYTES + 1)
+    except FileNotFoundError:
+        raise FlowplanError(
+            Diagnostic.error(
+                f"There is no file {path}", suggestion="Name the file or the folder of a stack, or use --chdir."
+            )
+        ) from None
+    except OSError as error:
+        raise FlowplanError(Diagnostic.error(f"{path} cannot be read", f"{error.strerror}.")) from None
+    if len(data) > LIMIT_BYTES:
+        raise FlowplanError(
+            Diagnostic.error(f"{path} is too large", f"A stack file may have {LIMIT_BYTES // 1024**2} MiB.")
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise FlowplanError(
+            Diagnostic.error(
+                f"{path} is not UTF-8 text", f"Byte {error.start} (line {line}) is no UTF-8.",
+                suggestion="Save the file as UTF-8.",
+            )
+        ) from None

@@ -1,0 +1,95 @@
+"""Finding the recorded stack that a command without a stack file is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flowplan.backend.sqlite import SqliteBackend
+from flowplan.cli.context import Context
+from flowplan.cli.project import Project, find_project
+from flowplan.state.snapshot import Record, Snapshot
+from flowplan.values.address import Address
+from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
+
+
+@contextmanager
+def recorded(context: Context, stack: str | None) -> Iterator[tuple[Project, SqliteBackend, Snapshot]]:
+    """The snapshot of the named stack, or of the only one that is recorded here.
+
+    Raises:
+        FlowplanError: there is none, or more than one and no name.
+    """
+    project = find_project(Path.cwd(), context.environ)
+    backend = context.backend(project)
+    try:
+        names = backend.stacks()
+        chosen = stack or _only(names, backend, project)
+        if chosen not in names:
+            listed = f"Recorded here: {', '.join(names)}." if names else "Nothing is recorded here yet."
+            raise FlowplanError(
+                Diagnostic.error(
+                    f"No stack {chosen!r} is recorded in {project.state}",
+                    listed,
+                    suggestion=did_you_mean(chosen, names) or "Apply it first: flowplan apply PATH",
+                )
+            )
+        yield project, backend, backend.snapshot(chosen)
+    finally:
+        backend.close()
+
+
+def _only(names: list[str], backend: SqliteBackend, project: Project) -> str:
+    if not names:
+        raise FlowplanError(
+            Diagnostic.error(
+                f"Nothing is recorded in {project.state} yet", suggestion="Apply a stack first: flowplan apply PATH"
+            )
+        )
+    if len(names) == 1:
+        return names[0]
+    here = str(Path.cwd().relative_to(project.root)) if Path.cwd().is_relative_to(project.root) else ""
+    at_hand = [name for name in names if here not in ("", ".") and _lies_in(backend.snapshot(name).source, here)]
+    if len(at_hand) == 1:
+        return at_hand[0]
+    alive = [name for name in names if backend.snapshot(name).records]
+    if len(alive) == 1:
+        return alive[0]
+    raise FlowplanError(
+        Diagnostic.error(
+            "More than one stack is recorded here",
+            f"They are {', '.join(names)}.",
+            suggestion=f"Name one with --stack, for example --stack {names[0]}",
+        )
+    )
+
+
+def _lies_in(source: str, folder: str) -> bool:
+    return source == folder or source.startswith(f"{folder}/")
+
+
+def record_at(snapshot: Snapshot, text: str) -> Record:
+    """The record at an address.
+
+    Raises:
+        FlowplanError: the text is no address, or nothing is recorded there.
+    """
+    try:
+        address = Address.parse(text)
+    except ValueError as error:
+        raise FlowplanError(Diagnostic.error(f"{text!r} is not an address", str(error))) from None
+    record = snapshot.records.get(address)
+    if record is not None:
+        return record
+    keyed = [str(a) for a in snapshot.records if a.resource == address]
+    advice = did_you_mean(text, [str(a) for a in snapshot.records])
+    if keyed:
+        advice = f"It has instances: {', '.join(keyed)}."
+    raise FlowplanError(
+        Diagnostic.error(
+            f"{address} is not in the state of stack {snapshot.stack}",
+            address=address,
+            suggestion=advice or "flowplan state list shows what is.",
+        )
+    )

@@ -1,0 +1,8 @@
+"""The dependency graph: which resource needs which, why, in what order, and where it goes in a circle."""
+
+from __future__ import annotations
+
+from flowplan.graph.build import Edge, Graph, build
+from flowplan.graph.order import find_cycle, ranks, topological
+
+__all__ = ["Edge", "Graph", "build", "find_cycle", "ranks", "topological"]

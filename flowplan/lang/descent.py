@@ -1,0 +1,103 @@
+"""Into values and back out in words: parts of unknown and sensitive values, and what to call a value or failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import jinja2
+from jinja2.runtime import Undefined
+
+from flowplan.lang.functions import is_missing, item_of
+from flowplan.lang.sandbox import undefined, undefined_because
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.value import Sensitive, Unknown
+
+
+def descend(value: Any, parts: Iterable[Any], source: str) -> Any:
+    """What ``parts`` lead to below ``value``, through unknown and sensitive values; undefined where they do not."""
+    rest = tuple(parts)
+    while rest:
+        kind = type(value)
+        if kind is Sensitive:
+            inner = descend(value.reveal(), rest, source)
+            if isinstance(inner, Undefined):
+                return undefined_because("the sensitive value has no such part")
+            return sensitive(inner)
+        if kind is Unknown:
+            return _part(value, rest, source)
+        if isinstance(value, Undefined):
+            return value
+        found = item_of(value, rest[0])
+        if is_missing(found):
+            return undefined(value, rest[0])
+        value, rest = found, rest[1:]
+    return value
+
+
+def _part(whole: Unknown, rest: tuple[Any, ...], source: str) -> Unknown:
+    return Unknown(
+        whole.references,
+        source,
+        evaluate=lambda lookup: _defined(descend(whole.resolve(lookup), rest, source)),
+        sensitive=whole.sensitive,
+    )
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, Undefined):
+        raise FlowplanError(Diagnostic.error(reason(value)))
+    return value
+
+
+def reason(value: Undefined) -> str:
+    """Why it is undefined."""
+    return str(value._undefined_message)
+
+
+def sensitive(value: Any) -> Any:
+    """``value`` as a sensitive one; an unknown one gives a sensitive value once it is known."""
+    if type(value) is Sensitive:
+        return value
+    if type(value) is Unknown:
+        if value.sensitive:
+            return value
+        return Unknown(
+            value.references,
+            value.source,
+            evaluate=lambda lookup: sensitive(value.resolve(lookup)),
+            sensitive=True,
+        )
+    return Sensitive(value)
+
+
+def describe(value: Any) -> str:
+    """What kind of value it is, in words, never the value itself."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if type(value) is Sensitive:
+        return "a sensitive value"
+    if type(value) is Unknown:
+        return "a value known only after apply"
+    names = (
+        (str, "a text"),
+        (int, "a whole number"),
+        (float, "a number"),
+        (dict, "a mapping"),
+        (list, "a list"),
+    )
+    return next((name for kind, name in names if isinstance(value, kind)), "this")
+
+
+def words(error: Exception) -> str:
+    """What an exception out of an expression tells its writer."""
+    if isinstance(error, jinja2.UndefinedError):
+        return str(error.message)
+    if isinstance(error, ZeroDivisionError):
+        return "this divides by zero"
+    if isinstance(error, RecursionError):
+        return "this expression is too deeply nested"
+    text = str(error).splitlines()
+    return f"this expression cannot be evaluated: {text[0][:300] if text else type(error).__name__}"

@@ -1,0 +1,177 @@
+"""Text to values with positions: YAML 1.2 core, built from parser events.
+
+Values are plain Python ones; mappings and sequences remember the offset of each key and item, and lines,
+columns and ends are worked out only when a diagnostic asks (libraries.md, finding 1).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from flowplan.values.diagnostic import Span
+from flowplan.values.value import Path
+
+MAX_CHARACTERS = 16 * 1024 * 1024
+"""The longest text that is parsed."""
+MAX_DEPTH = 100
+"""The deepest nesting of mappings and sequences."""
+MAX_EXPANSION = 500_000
+"""How many nodes (or 64-character pieces of text) aliases and merge keys may add: the bound on alias bombs."""
+
+
+class Map(dict[Any, Any]):
+    """A mapping that knows where it stands: ``at`` is its offset, ``marks`` those of each key and value in turn."""
+
+    __slots__ = ("at", "marks")
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+        self.marks: list[int] = []
+
+    def key_at(self, key: Any) -> int:
+        """The offset of a key."""
+        return self.marks[2 * list(self).index(key)]
+
+    def value_at(self, key: Any) -> int:
+        """The offset of a key's value."""
+        return self.marks[2 * list(self).index(key) + 1]
+
+
+class Seq(list[Any]):
+    """A sequence that knows where it stands: ``at`` is its offset, ``marks`` those of its items."""
+
+    __slots__ = ("at", "marks")
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+        self.marks: list[int] = []
+
+
+class Document:
+    """One parsed text. ``root`` is its value (None for an empty text); ``path`` the name a user knows it by.
+
+    A ``secret`` document (one with variable values) never shows its lines.
+    """
+
+    def __init__(self, path: str, text: str, secret: bool = False) -> None:
+        self.path = path
+        self.text = text
+        self.secret = secret
+        self.root: Any = None
+        self._secrets: list[tuple[int, bool]] = []
+        self._starts: list[int] | None = None
+        self._ends: dict[int, int] | None = None
+
+    def _lines(self) -> list[int]:
+        if self._starts is None:
+            starts, text, position = [0], self.text, 0
+            bare = "\r" in text
+            while True:
+                found = text.find("\n", position)
+                if bare:
+                    lone = text.find("\r", position)
+                    if lone >= 0 and lone + 1 != found and (found < 0 or lone < found):
+                        found = lone
+                if found < 0:
+                    break
+                position = found + 1
+                starts.append(position)
+            self._starts = starts
+        return self._starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both from 1."""
+        starts = self._lines()
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line, without its break; "" in a secret document or beyond the end."""
+        starts = self._lines()
+        if self.secret or not 1 <= number <= len(starts) or self._hides(number):
+            return ""
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r\n")[:1000]
+
+    def hide(self, start: int, value: str) -> None:
+        """Never show the lines of the node at ``start``: it holds a secret. ``value`` is its text, as a hint."""
+        self._secrets.append(
+            (start, self.text.startswith(value, start) or self.text.startswith(value, start + 1))
+        )
+
+    def _hides(self, number: int) -> bool:
+        for start, on_one_line in self._secrets:
+            first = self.position(start)[0]
+            if number == first or (
+                not on_one_line and first < number <= self.position(self.end_of(start))[0]
+            ):
+                return True
+        return False
+
+    def span(self, start: int, end: int | None = None) -> Span:
+        """The span from ``start`` to ``end``; without an end, to the end of the node that starts there."""
+        if end is None:
+            end = self.end_of(start)
+        line, column = self.position(start)
+        end_line, end_column = self.position(max(start, end))
+        return Span(self.path, line, column, end_line, end_column)
+
+    def locate(self, start: int, end: int | None = None) -> tuple[Span, str]:
+        """The span, and the source line it starts on."""
+        span = self.span(start, end)
+        return span, self.line(span.line)
+
+    def end_of(self, start: int) -> int:
+        """The offset where the node that starts at ``start`` ends; the end of its line where no scalar starts there."""
+        if self._ends is None:
+            ends: dict[int, int] = {}
+            opened: list[int] = []
+            try:
+                event: Any
+                for event in events(self.text):
+                    at: int = event.start_mark.index
+                    if isinstance(event, yaml.CollectionStartEvent):
+                        opened.append(at)
+                    elif isinstance(event, yaml.CollectionEndEvent):
+                        at = opened.pop()
+                        if self.text[at : at + 1] in ("{", "["):
+                            ends[at] = event.end_mark.index
+                    elif isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)):
+                        ends[at] = event.end_mark.index
+            except (yaml.YAMLError, ValueError):
+                ends.setdefault(0, 0)
+            self._ends = ends
+        end = self._ends.get(start)
+        if end is None:
+            stop = self.text.find("\n", start)
+            end = len(self.text) if stop < 0 else stop
+        return start + len(self.text[start:end].rstrip()) or start + 1
+
+    def offset_of(self, path: Path, base: Any = None, start: int = 0) -> int:
+        """The offset of the value at ``path`` below ``base`` (the root unless given); as deep as the path leads."""
+        node = self.root if base is None else base
+        offset = getattr(node, "at", start)
+        for part in path:
+            if isinstance(node, Map) and part in node:
+                offset, node = node.value_at(part), node[part]
+            elif isinstance(node, Seq) and isinstance(part, int) and 0 <= part < len(node):
+                offset, node = node.marks[part], node[part]
+            elif isinstance(node, str) and isinstance(part, int):
+                return offset
+            else:
+                return offset
+        return offset
+
+    def span_of(self, path: Path, base: Any = None) -> tuple[Span, str]:
+        """Span and source line of the value at ``path``; where the path does not lead on, of the last that it met."""
+        return self.locate(self.offset_of(path, base))
+
+
+def events(text: str) -> Iterator[Any]:
+    """The parser events of a text; libyaml's where it is there, else PyYAML's own, which gives the same."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.parse(text, Loader=loader)

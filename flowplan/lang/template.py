@@ -1,0 +1,264 @@
+"""Compiles the text of a scalar into a `Program`: plain paths without Jinja, everything else sandboxed.
+
+Every use of ``var``, ``local``, ``each``, ``value`` or a resource kind becomes a numbered *path* that the
+scope answers, so references, unknowns and taint are known exactly, whatever the expression does with them.
+A text is compiled once, however often it stands in a stack.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+from attrs import frozen
+from jinja2 import nodes
+from jinja2.parser import Parser
+
+from flowplan.lang.functions import (
+    FILTERS_ALLOWED,
+    MAX_ITEMS,
+    MAX_TEXT,
+    TESTS_ALLOWED,
+    TooLarge,
+    as_text,
+    size_of,
+)
+from flowplan.lang.grammar import Rewriter
+from flowplan.lang.sandbox import environment
+from flowplan.lang.words import ROOTS, ExpressionError, PathExpr
+from flowplan.values.diagnostic import did_you_mean
+
+MAX_SOURCE = 1_000_000
+"""The longest template, in characters."""
+
+Resolve = Callable[..., Any]
+"""``resolve(path, number, *subscripts)`` gives a path's bare value."""
+
+
+@frozen
+class Program:
+    """A compiled text.
+
+    ``path`` is set when the text is nothing but one plain path; ``pieces`` when it is text and plain paths
+    only; else ``run`` evaluates it. ``typed`` says that the text is one expression whose type is kept.
+    ``files`` are the constant arguments of ``template_file``; ``loops`` that a path may be asked many times.
+    """
+
+    source: str
+    paths: tuple[PathExpr, ...]
+    typed: bool = True
+    path: PathExpr | None = None
+    pieces: tuple[str | PathExpr, ...] = ()
+    run: Callable[[Resolve, dict[str, Any]], Any] | None = None
+    files: tuple[str, ...] = ()
+    loops: bool = False
+
+
+_PATH = r"([a-z]+)((?:\.[A-Za-z][A-Za-z0-9_]*|\[(?:'[^'\\{}]*'|\"[^\"\\{}]*\"|[0-9]{1,9})\])+)"
+_PLAIN = re.compile(r"\{\{-?[ \t]*" + _PATH + r"[ \t]*-?\}\}")
+_ONE_PLAIN = re.compile(r"\{\{[ \t]*" + _PATH + r"[ \t]*\}\}\n?")
+_PART = re.compile(r"\.([A-Za-z][A-Za-z0-9_]*)|\['([^']*)'\]|\[\"([^\"]*)\"\]|\[([0-9]+)\]")
+
+
+def is_template(text: str) -> bool:
+    """Whether a text holds an expression or a statement at all."""
+    return "{{" in text or "{%" in text
+
+
+def _plain_path(root: str, rest: str) -> PathExpr | None:
+    if root not in ROOTS:
+        return None
+    parts: list[str | int] = []
+    for name, single, double, index in _PART.findall(rest):
+        parts.append(int(index) if index else name or single or double)
+    return PathExpr(root, tuple(parts), root + rest)
+
+
+@lru_cache(maxsize=65536)
+def program_of(text: str) -> Program:
+    """The program of a text that holds an expression.
+
+    Raises:
+        ExpressionError: the text is no valid template, or uses what the language does not have.
+    """
+    single = _ONE_PLAIN.fullmatch(text)
+    if single is not None:
+        path = _plain_path(single[1], single[2])
+        if path is not None:
+            return Program(text, (path,), True, path)
+    if "{%" not in text:
+        pieces = _pieces(text)
+        if pieces is not None:
+            return Program(text, tuple(p for p in pieces if type(p) is PathExpr), False, None, pieces)
+    return _compile(text)
+
+
+def _pieces(text: str) -> tuple[str | PathExpr, ...] | None:
+    """The text as literal pieces and plain paths, or None where it holds anything else."""
+    pieces: list[str | PathExpr] = []
+    position = 0
+    for match in _PLAIN.finditer(text):
+        literal = text[position : match.start()]
+        path = _plain_path(match[1], match[2])
+        if path is None or "{{" in literal or match[0][2] == "-" or match[0][-3] == "-":
+            return None
+        pieces += [literal, path] if literal else [path]
+        position = match.end()
+    rest = text[position:]
+    if "{{" in rest or len(pieces) == 0 or (len(pieces) == 1 and not rest):
+        return None
+    return (*pieces, rest) if rest else tuple(pieces)
+
+
+def _single_expression(text: str) -> str | None:
+    """The inside of a text that is exactly one ``{{ … }}`` (a block scalar's last line break aside)."""
+    stripped = text.removesuffix("\n")
+    if not (stripped.startswith("{{") and stripped.endswith("}}")):
+        return None
+    kinds = [kind for _, kind, _ in environment().lex(stripped)]
+    if kinds.count("variable_begin") != 1 or kinds[0] != "variable_begin" or kinds[-1] != "variable_end":
+        return None
+    return stripped[2:-2].removeprefix("-").removeprefix("+").removesuffix("-").removesuffix("+")
+
+
+def _compile(text: str) -> Program:
+    if len(text) > MAX_SOURCE:
+        raise ExpressionError(
+            f"a text with expressions may have {MAX_SOURCE:,} characters at most", "Use file('…')."
+        )
+    env = environment()
+    try:
+        inside = _single_expression(text)
+        if inside is not None:
+            parser = Parser(env, inside, state="variable")
+            expression = parser.parse_expression()
+            if not parser.stream.eos:
+                raise ExpressionError(
+                    f"{str(parser.stream.current.value)!r} is not expected here",
+                    needle=str(parser.stream.current.value),
+                )
+            tree = nodes.Template(
+                [nodes.Assign(nodes.Name("_result", "store"), nodes.Const(None), lineno=1)], lineno=1
+            )
+            rewriter = Rewriter(set())
+            done = rewriter.visit(expression)
+            tree.body[0].node = done  # type: ignore[attr-defined]
+        else:
+            tree = env.parse(text)
+            stored = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+            if any(True for _ in tree.find_all(nodes.For)):
+                stored.add("loop")
+            rewriter = Rewriter(stored)
+            rewriter.visit(tree)
+        tree.set_environment(env)
+        template = env.from_string(tree)
+    except jinja2.TemplateSyntaxError as error:
+        raise _syntax(text, error) from None
+    except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError):
+        raise ExpressionError(
+            "the expression is too deeply nested or too large to compile", "Split it with locals."
+        ) from None
+    runner = _typed(template) if inside is not None else _rendered(template)
+    return Program(
+        text,
+        tuple(rewriter.paths),
+        inside is not None,
+        None,
+        (),
+        runner,
+        tuple(rewriter.files),
+        rewriter.loops,
+    )
+
+
+def _syntax(text: str, error: jinja2.TemplateSyntaxError) -> ExpressionError:
+    message = str(error.message or "this is not an expression")
+    lines = text.splitlines() or [""]
+    line = lines[min(len(lines), max(1, error.lineno)) - 1].strip()
+    suggestion = "For literal braces write {% raw %}…{% endraw %}."
+    named = re.match(r"No (filter|test) named '([^']*)'", message)
+    if named:
+        known = FILTERS_ALLOWED if named[1] == "filter" else TESTS_ALLOWED
+        near = did_you_mean(named[2], known)
+        return ExpressionError(
+            f"there is no {named[1]} {named[2]!r}",
+            near or f"The {named[1]}s are: {', '.join(sorted(known))}.",
+            named[2],
+        )
+    return ExpressionError(f"not a valid expression: {message}", suggestion, line)
+
+
+def _context(resolve: Resolve, functions: dict[str, Any]) -> dict[str, Any]:
+    steps = 0
+
+    def each(values: Any) -> Any:
+        nonlocal steps
+        if isinstance(values, jinja2.Undefined):
+            str(values)
+        taken = list(values)
+        steps += len(taken)
+        if steps > MAX_ITEMS:
+            raise TooLarge(f"its loops take more than {MAX_ITEMS:,} steps")
+        return taken
+
+    def cat(*values: Any) -> str:
+        texts = [as_text(value) for value in values]
+        size_of(texts)
+        return "".join(texts)
+
+    return {"_p": resolve, "_each": each, "_cat": cat, "range": _range, **functions}
+
+
+def _range(*bounds: int) -> list[int]:
+    numbers = range(*bounds)
+    if len(numbers) > MAX_ITEMS:
+        raise TooLarge(f"range may give {MAX_ITEMS:,} numbers at most")
+    return list(numbers)
+
+
+def _typed(template: jinja2.Template) -> Callable[[Resolve, dict[str, Any]], Any]:
+    def run(resolve: Resolve, functions: dict[str, Any]) -> Any:
+        context = template.new_context(_context(resolve, functions))
+        for _ in template.root_render_func(context):
+            pass
+        result = context.vars["_result"]
+        size_of(result)
+        return _data(result)
+
+    return run
+
+
+def _rendered(template: jinja2.Template) -> Callable[[Resolve, dict[str, Any]], Any]:
+    def run(resolve: Resolve, functions: dict[str, Any]) -> Any:
+        context = template.new_context(_context(resolve, functions))
+        return "".join(_limited(template.root_render_func(context)))
+
+    return run
+
+
+def _limited(pieces: Iterator[str]) -> Iterator[str]:
+    total = 0
+    for piece in pieces:
+        total += len(piece)
+        if total > MAX_TEXT:
+            raise TooLarge(f"the text it makes is longer than {MAX_TEXT:,} characters")
+        yield piece
+
+
+def _data(value: Any) -> Any:
+    """A result as plain data: lists for tuples and ranges, nothing undefined, no functions."""
+    kind = type(value)
+    if kind in (str, int, float, bool, type(None)):
+        return value
+    if isinstance(value, jinja2.Undefined):
+        str(value)
+    if isinstance(value, dict):
+        return {_data(key): _data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_data(item) for item in value]
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError("the result is not data (was a method meant to be called, with parentheses?)")

@@ -1,0 +1,46 @@
+"""Words of the expression language: its roots and functions, paths, and the error every part of it raises."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from flowplan.values.address import Kind
+
+ROOTS = frozenset(("var", "local", "each", "value", *(kind.value for kind in Kind)))
+"""The names that an expression may start from."""
+FUNCTIONS = ("file", "template_file", "range")
+"""The functions of the language."""
+
+
+class ExpressionError(Exception):
+    """An expression is wrong. ``needle`` is the part of its text to point at, where that is known.
+
+    ``more`` are further mistakes in the same expression.
+    """
+
+    more: tuple[ExpressionError, ...] = ()
+
+    def __init__(self, message: str, suggestion: str = "", needle: str = "") -> None:
+        super().__init__(message)
+        self.message, self.suggestion, self.needle = message, suggestion, needle
+
+
+@frozen
+class Slot:
+    """Stands in a path for a subscript that only evaluation knows; ``number`` is its place among them."""
+
+    number: int
+
+
+@frozen(cache_hash=True)
+class PathExpr:
+    """A use of something in scope: ``root.part.part``. ``text`` is how a person writes it."""
+
+    root: str
+    parts: tuple[str | int | Slot, ...]
+    text: str = field(eq=False)
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether a subscript is known only when evaluated."""
+        return any(type(part) is Slot for part in self.parts)

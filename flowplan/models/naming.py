@@ -1,0 +1,52 @@
+"""The random suffix that makes a task's name unique: the one place where models use randomness."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_SUFFIXED = re.compile(r"-[0-9a-f]{6}\Z", re.IGNORECASE)
+
+
+def _random_suffix() -> str:
+    return secrets.token_hex(3)
+
+
+_source: ContextVar[Callable[[], str] | None] = ContextVar("name_suffix", default=_random_suffix)
+
+
+def name_suffix() -> str | None:
+    """Six hexadecimal digits for a new name, or None while suffixes are disabled."""
+    source = _source.get()
+    return None if source is None else source()
+
+
+def unique_name(name: str) -> str:
+    """``name`` with a suffix, unless it has one already or suffixes are disabled (spec/models.md, 1.6, rule 2)."""
+    if _SUFFIXED.search(name):
+        return name
+    suffix = name_suffix()
+    return name if suffix is None else f"{name}-{suffix}"
+
+
+@contextmanager
+def suffix_disabled() -> Iterator[None]:
+    """While this lasts, names are left as they are written: for planning, which must be pure."""
+    token = _source.set(None)
+    try:
+        yield
+    finally:
+        _source.reset(token)
+
+
+@contextmanager
+def suffix_from(source: Callable[[], str]) -> Iterator[None]:
+    """While this lasts, ``source`` gives the six digits: for tests, and for names chosen and recorded ahead."""
+    token = _source.set(source)
+    try:
+        yield
+    finally:
+        _source.reset(token)

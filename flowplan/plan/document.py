@@ -1,0 +1,150 @@
+"""The plan as one versioned document: what ``--json`` prints, a saved plan holds, and every report reads.
+
+It holds no secret: sensitive values are ``null`` and marked. Major versions break readers, minor ones add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowplan.plan.change import Action, AttributeChange, Plan, ResourceChange
+from flowplan.resources import Change, kind_of
+from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.quantity import format_instant
+from flowplan.values.value import Fingerprint, Sensitive, Unknown, transform
+
+FORMAT = "1.0"
+
+_ACTIONS = {
+    Action.NO_OP: ["no-op"],
+    Action.CREATE: ["create"],
+    Action.UPDATE: ["update"],
+    Action.REPLACE: ["delete", "create"],
+    Action.DELETE: ["delete"],
+    Action.FORGET: ["forget"],
+}
+
+SENSITIVE = {"$sensitive": True}
+UNKNOWN = {"$unknown": True}
+
+
+def shown(value: Any) -> Any:
+    """A value as it may be shown: sensitive and unknown leaves become markers."""
+
+    def mark(leaf: Any) -> Any:
+        if isinstance(leaf, (Sensitive, Fingerprint)):
+            return SENSITIVE
+        if isinstance(leaf, Unknown):
+            return SENSITIVE if leaf.sensitive else {**UNKNOWN, "waits_for": [str(r) for r in leaf.references]}
+        return leaf
+
+    return transform(value, mark)
+
+
+def build_document(plan: Plan, version: str) -> dict[str, Any]:
+    """The document of a plan; ``version`` is flowplan's."""
+    return {
+        "format_version": FORMAT,
+        "flowplan_version": version,
+        "stack": plan.stack,
+        "mode": plan.mode.value,
+        "state": {"lineage": plan.lineage, "serial": plan.serial},
+        "refreshed": plan.refreshed,
+        "resource_changes": [_change(change) for change in plan.changes],
+        "resource_drift": [
+            {
+                "address": str(drift.address),
+                "gone": drift.gone,
+                "attributes": [_attribute(a, {}) for a in drift.attributes],
+            }
+            for drift in plan.drift
+        ],
+        "output_changes": {
+            o.name: {
+                "actions": _ACTIONS[o.action],
+                "before": SENSITIVE if o.sensitive and o.before is not None else shown(o.before),
+                "after": SENSITIVE if o.sensitive and o.action is not Action.DELETE else shown(o.after),
+            }
+            for o in plan.outputs
+        },
+        "interrupted": [
+            {
+                "address": str(i.entry.address),
+                "operation": i.entry.operation.value,
+                "begun_at": format_instant(i.entry.begun_at),
+                "outlook": i.outlook,
+            }
+            for i in plan.interrupted
+        ],
+        "steps": [
+            {"id": step.id, "needs": list(step.needs), "tolerates": list(step.tolerates)} for step in plan.steps
+        ],
+        "summary": {**plan.counts(), "unchanged": plan.unchanged},
+        "empty": plan.is_empty,
+        "errored": plan.has_errors,
+        "diagnostics": [diagnostic_document(d) for d in plan.diagnostics],
+    }
+
+
+def _change(change: ResourceChange) -> dict[str, Any]:
+    return {
+        "address": str(change.address),
+        "kind": change.kind.value,
+        "id": change.id or None,
+        "actions": _ACTIONS[change.action],
+        "reasons": list(change.reasons),
+        "loses": change.loses or None,
+        "before": shown(change.before) if change.before is not None else None,
+        "after": _after(change),
+        "attributes": [_attribute(a, _docs(change)) for a in change.attributes],
+        "dependencies": [str(address) for address in change.dependencies],
+    }
+
+
+def _after(change: ResourceChange) -> Any:
+    """The desired configuration, and what the provider will decide as unknown."""
+    if change.after is None or change.action in (Action.DELETE, Action.FORGET):
+        return None
+    after = shown(change.after)
+    if change.action in (Action.CREATE, Action.REPLACE):
+        for name, value in change.targets.items():
+            if after.get(name) is None and value is not None and value != []:
+                after[name] = shown(value)
+        after[kind_of(change.kind).id_attribute] = dict(UNKNOWN)
+    return after
+
+
+def _docs(change: ResourceChange) -> Mapping[str, str]:
+    return {name: attribute.loses for name, attribute in kind_of(change.kind).attributes.items()}
+
+
+def _attribute(change: AttributeChange, loses: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "before": shown(change.before),
+        "after": shown(change.after),
+        "takes": change.change.value,
+        "forces_replacement": change.change is Change.REPLACE,
+        "drift": change.drift,
+    }
+
+
+def diagnostic_document(diagnostic: Diagnostic) -> dict[str, Any]:
+    """A diagnostic as JSON-shaped data."""
+    span = diagnostic.span
+    return {
+        "severity": diagnostic.severity.value,
+        "summary": diagnostic.summary,
+        "detail": diagnostic.detail,
+        "address": str(diagnostic.address) if diagnostic.address else None,
+        "suggestion": diagnostic.suggestion,
+        "range": None
+        if span is None
+        else {
+            "file": span.source,
+            "start": {"line": span.line, "column": span.column},
+            "end": {"line": span.end_line or span.line, "column": span.end_column or span.column},
+        },
+        "snippet": diagnostic.snippet,
+    }

@@ -1,0 +1,60 @@
+"""What a refresh saw, as values: the third input of planning, beside the stack and its recorded state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from flowplan.values.address import Kind
+
+
+@frozen
+class Observed:
+    """A live (or ended) object as the provider lists it.
+
+    ``attributes`` are named and typed as the kind declares them (never wire names); sensitive texts are not
+    among them. ``exists`` is False for an object that is listed but has ended (terminated, deleted, expired).
+    ``created_at`` is the provider's own time.
+    """
+
+    kind: Kind
+    id: str
+    name: str
+    exists: bool
+    attributes: Mapping[str, Any]
+    created_at: datetime | None = None
+
+
+@frozen
+class Offer:
+    """What the market says of an instance type in a region; ``price_cents`` per instance-hour, None if unknown."""
+
+    instance_type: str
+    region: str
+    type_id: str
+    available: int | None = None
+    price_cents: int | None = None
+    gpus: int = 0
+    gpu_memory_gb: int = 0
+
+
+@frozen
+class Observation:
+    """All that one refresh saw: objects by kind and id, and the market. A value; planning reads nothing else.
+
+    ``kinds`` are the kinds that were listed: an id of such a kind that is not among ``objects`` is gone.
+    ``completions`` are the completion records that were read, by task id (``exit_code``, ``ended_at``).
+    """
+
+    project: str
+    objects: Mapping[tuple[Kind, str], Observed] = field(factory=dict)
+    offers: Sequence[Offer] = ()
+    kinds: frozenset[Kind] = frozenset()
+    completions: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+
+    def find(self, kind: Kind, id: str) -> Observed | None:
+        """The object with this id, or None if the listing did not hold it."""
+        return self.objects.get((kind, id))

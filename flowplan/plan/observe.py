@@ -1,0 +1,70 @@
+"""What a refresh saw, as planning reads it: adoption of interrupted creations, on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import evolve
+
+from flowplan.plan.change import Interrupted
+from flowplan.plan.observation import Observation, Observed
+from flowplan.state.journal import Entry, Operation
+from flowplan.state.snapshot import Record, Snapshot
+
+
+def ours(entry: Entry, objects: Iterable[Observed]) -> list[Observed]:
+    """The live objects that the interrupted creation made: its name, its region, not there when it began.
+
+    Oldest first, so that where a provider took a request twice, the first one is kept.
+    """
+    found = [
+        o
+        for o in objects
+        if o.kind is entry.kind
+        and o.exists
+        and o.name == entry.name
+        and o.id not in entry.seen
+        and (not entry.region or not o.attributes.get("region") or o.attributes["region"] == entry.region)
+    ]
+    return sorted(found, key=lambda o: (o.created_at is None, o.created_at, o.id))
+
+
+def adopt(entry: Entry, observed: Observed) -> Record:
+    """The record an interrupted creation would have left, had it ended."""
+    return Record(
+        address=entry.address,
+        id=observed.id,
+        name=observed.name,
+        config=entry.config,
+        attributes=observed.attributes,
+        dependencies=entry.dependencies,
+        protected=entry.protected,
+        created_at=entry.begun_at,
+    )
+
+
+def settle_on_paper(
+    snapshot: Snapshot, unfinished: Sequence[Entry], observation: Observation | None
+) -> tuple[Snapshot, tuple[Interrupted, ...]]:
+    """The snapshot as it will be once the unfinished operations are settled, and what is said of each."""
+    records, told = dict(snapshot.records), []
+    claimed = {(r.kind, r.id) for r in records.values()}
+    for entry in unfinished:
+        if entry.operation is Operation.CREATE:
+            if observation is None:
+                told.append(Interrupted(entry, "interrupted create; not looked for, because refresh is off"))
+                continue
+            found = [o for o in ours(entry, observation.objects.values()) if (o.kind, o.id) not in claimed]
+            if found:
+                records[entry.address] = adopt(entry, found[0])
+                claimed.add((found[0].kind, found[0].id))
+                told.append(
+                    Interrupted(entry, f"interrupted create found at the provider as {found[0].id}, will be adopted")
+                )
+            else:
+                told.append(Interrupted(entry, "interrupted create not found at the provider, will be looked for again"))
+        elif entry.operation is Operation.UPDATE:
+            told.append(Interrupted(entry, f"interrupted update of {entry.id}, will be finished"))
+        else:
+            told.append(Interrupted(entry, f"interrupted delete of {entry.id}, will be finished"))
+    return evolve(snapshot, records=records), tuple(told)

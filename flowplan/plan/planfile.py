@@ -1,0 +1,199 @@
+"""Saved plans: one self-contained, versioned, digest-sealed file.
+
+Planning is a function, so a plan file holds its inputs beside its result: the stack's text, the values of
+its variables (secrets as keyed fingerprints only), what was observed, and the state's lineage and serial.
+To apply it, the plan is worked out again from these inputs and must come out the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve, frozen
+
+from flowplan.lang.stack import Source, Stack
+from flowplan.plan.change import Mode
+from flowplan.plan.observation import Observation, Observed, Offer
+from flowplan.state.snapshot import Snapshot
+from flowplan.values.address import Kind
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.quantity import format_instant, parse_instant
+from flowplan.values.value import Fingerprint, Sensitive, dump, fingerprint, load
+
+FORMAT = 1
+LIMIT_BYTES = 256 * 1024 * 1024
+"""A larger file is no plan of ours."""
+
+
+@frozen
+class PlanFile:
+    """What a saved plan holds. ``path`` is the stack's, relative to the project root."""
+
+    path: str
+    mode: Mode
+    region: str
+    refreshed: bool
+    lineage: str
+    serial: int
+    sources: tuple[Source, ...]
+    variables: Mapping[str, Any]
+    observation: Observation | None
+    document: Mapping[str, Any]
+    digest: str = ""
+
+
+def seal_variables(stack: Stack, snapshot: Snapshot) -> dict[str, Any]:
+    """Values of variables as a plan file may hold them; those from defaults are left to the stack's text."""
+    sealed = {}
+    for name, variable in stack.variables.items():
+        if variable.source == "default":
+            continue
+        value = variable.value
+        hidden = isinstance(value, Sensitive) or variable.sensitive
+        sealed[name] = fingerprint(value, snapshot.key) if hidden else value
+    return sealed
+
+
+def dump_planfile(plan: PlanFile) -> str:
+    """The text of a plan file."""
+    body = {
+        "flowplan_plan": FORMAT,
+        "path": plan.path,
+        "mode": plan.mode.value,
+        "region": plan.region,
+        "refreshed": plan.refreshed,
+        "state": {"lineage": plan.lineage, "serial": plan.serial},
+        "sources": {source.path: source.text for source in plan.sources},
+        "variables": dump(dict(plan.variables)),
+        "observation": _observation(plan.observation),
+        "plan": plan.document,
+    }
+    return _text({**body, "digest": digest_of(body)})
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    """The digest that seals a plan: SHA-256 of its canonical JSON."""
+    return "sha256:" + hashlib.sha256(_text(body).encode()).hexdigest()
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _observation(observation: Observation | None) -> Any:
+    if observation is None:
+        return None
+    return {
+        "project": observation.project,
+        "kinds": sorted(kind.value for kind in observation.kinds),
+        "objects": [
+            {
+                "kind": o.kind.value,
+                "id": o.id,
+                "name": o.name,
+                "exists": o.exists,
+                "attributes": dump(dict(o.attributes)),
+                "created_at": format_instant(o.created_at) if o.created_at else None,
+            }
+            for o in observation.objects.values()
+        ],
+        "offers": [
+            [o.instance_type, o.region, o.type_id, o.available, o.price_cents, o.gpus, o.gpu_memory_gb]
+            for o in observation.offers
+        ],
+        "completions": {id: dict(record) for id, record in observation.completions.items()},
+    }
+
+
+def load_planfile(name: str, text: str) -> PlanFile:
+    """The plan that a file's text holds; ``name`` is the file's, for messages.
+
+    Raises:
+        FlowplanError: it is no plan file, of a version that is not known, or was changed after it was sealed.
+    """
+    try:
+        body = json.loads(text)
+        if not isinstance(body, dict) or "flowplan_plan" not in body:
+            raise ValueError("it holds no flowplan plan")
+    except (ValueError, RecursionError) as error:
+        raise _bad(name, f"It cannot be read as a plan: {error}.") from None
+    if body["flowplan_plan"] != FORMAT:
+        raise _bad(name, f"It has format {body['flowplan_plan']!r}; this version of flowplan knows format {FORMAT}.")
+    digest = body.pop("digest", None)
+    if digest != digest_of(body):
+        raise _bad(name, "Its content does not match its seal: it was changed or cut after it was written.")
+    try:
+        return PlanFile(
+            path=body["path"],
+            mode=Mode(body["mode"]),
+            region=body["region"],
+            refreshed=body["refreshed"],
+            lineage=body["state"]["lineage"],
+            serial=body["state"]["serial"],
+            sources=tuple(Source(path, source) for path, source in body["sources"].items()),
+            variables=load(body["variables"]),
+            observation=_load_observation(body["observation"]),
+            document=body["plan"],
+            digest=digest,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _bad(name, f"It lacks something that a plan holds ({error}).") from None
+
+
+def _load_observation(body: Any) -> Observation | None:
+    if body is None:
+        return None
+    objects = {}
+    for o in body["objects"]:
+        kind = Kind(o["kind"])
+        created = parse_instant(o["created_at"]) if o["created_at"] else None
+        objects[kind, o["id"]] = Observed(kind, o["id"], o["name"], o["exists"], load(o["attributes"]), created)
+    return Observation(
+        project=body["project"],
+        objects=objects,
+        offers=tuple(Offer(*offer) for offer in body["offers"]),
+        kinds=frozenset(Kind(kind) for kind in body["kinds"]),
+        completions=body["completions"],
+    )
+
+
+def _bad(name: str, detail: str) -> FlowplanError:
+    return FlowplanError(
+        Diagnostic.error(
+            f"{name} is not a usable plan file", detail, suggestion="Make a new one with flowplan plan --out FILE."
+        )
+    )
+
+
+def stale(detail: str) -> FlowplanError:
+    """The refusal of a plan that no longer fits (exit code 8)."""
+    return FlowplanError(
+        Diagnostic.error("Saved plan is stale", detail, suggestion="Make a new plan and apply that."), exit_code=8
+    )
+
+
+def check_secrets(plan: PlanFile, stack: Stack, key: bytes) -> list[str]:
+    """The names of sensitive variables whose values now are not the ones the plan was made with."""
+    wrong = []
+    for name, value in plan.variables.items():
+        if isinstance(value, Fingerprint):
+            variable = stack.variables.get(name)
+            if variable is None or fingerprint(variable.value, key) != value:
+                wrong.append(name)
+    return wrong
+
+
+def observed_for_plan(observation: Observation | None, snapshot: Snapshot) -> Observation | None:
+    """The part of an observation that planning reads: recorded objects, live names, and the market."""
+    if observation is None:
+        return None
+    ids = {(record.kind, record.id) for record in snapshot.records.values()}
+    kept = {
+        key: observed
+        for key, observed in observation.objects.items()
+        if key in ids or (observed.exists and observed.kind is Kind.VOLUME)
+    }
+    return evolve(observation, objects=kept)

@@ -1,0 +1,49 @@
+"""Diagnostics for people: what is wrong, where, the line with a caret, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flowplan.report.paint import Paint, clean
+from flowplan.values.diagnostic import Diagnostic
+
+_WIDE = 160
+"""Longer source lines are shown around the caret only."""
+
+
+def render_diagnostic(diagnostic: Diagnostic, paint: Paint) -> str:
+    """One diagnostic as text, ending in a newline."""
+    colour = "red" if diagnostic.is_error else "yellow"
+    word = "Error" if diagnostic.is_error else "Warning"
+    lines = [paint(f"{word}: ", colour, "bold") + paint(clean(diagnostic.summary), "bold")]
+    if diagnostic.span is not None:
+        lines += ["", f"  on {clean(str(diagnostic.span))}:"]
+        lines += _excerpt(diagnostic, paint)
+    if diagnostic.detail:
+        lines += ["", *(f"  {clean(line)}" if line else "" for line in diagnostic.detail.splitlines())]
+    if diagnostic.suggestion:
+        lines += ["", "  " + paint(clean(diagnostic.suggestion), "cyan")]
+    return "\n".join(lines) + "\n"
+
+
+def _excerpt(diagnostic: Diagnostic, paint: Paint) -> list[str]:
+    span, line = diagnostic.span, diagnostic.snippet
+    if span is None or not span.line or not line:
+        return []
+    start = max(span.column - 1, 0)
+    end = span.end_column - 1 if span.end_line == span.line and span.end_column > span.column else start + 1
+    cut = max(0, start - 60) if len(line) > _WIDE else 0
+    text = line[cut : cut + _WIDE]
+    head, body = line[cut:start], line[start : min(end, cut + _WIDE)]
+    number = str(span.line)
+    pad = " " * len(clean(head).expandtabs(4))
+    carets = "^" * max(1, len(clean(body).expandtabs(4)))
+    return [
+        f"    {number} | {clean(text).expandtabs(4)}",
+        f"    {' ' * len(number)} | {pad}{paint(carets, 'red' if diagnostic.is_error else 'yellow')}",
+    ]
+
+
+def render_diagnostics(diagnostics: Iterable[Diagnostic], paint: Paint) -> str:
+    """Many, separated by empty lines."""
+    return "\n".join(render_diagnostic(diagnostic, paint) for diagnostic in diagnostics)

@@ -1,0 +1,90 @@
+"""Checks a declaration's body against its documented model while some of its values are unknown or sensitive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flowplan.models import structure, unstructure
+from flowplan.models.naming import suffix_disabled
+from flowplan.values.convert import Invalid, Problem
+from flowplan.values.value import Path, Sensitive, Unknown, path_text
+
+Samples = Mapping[str, Callable[[int], Any]]
+"""For a field whose value is unknown: a valid stand-in, from a running number so that no two collide."""
+
+_DROP = object()
+
+
+def normalise(
+    model: type, body: Mapping[str, Any], samples: Samples
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Every field of ``model`` with its value from ``body`` or its default, and every problem found.
+
+    Unknown values are checked as if they were valid ones of their field and then put back; sensitive ones
+    are checked bare and wrapped again, and no problem repeats them. With problems, the mapping is partial.
+    """
+    held: list[tuple[Path, Any]] = []
+    bare = _stand_in(dict(body), (), held, samples)
+    plain = {key: value for key, value in bare.items() if value is not _DROP}
+    unique = plain.get("unique_name")
+    try:
+        with suffix_disabled():
+            value = structure(model, plain)
+    except Invalid as invalid:
+        return dict(body), [_without_secrets(p, held) for p in invalid.problems if not _is_stand_in(p, held)]
+    full: dict[str, Any] = unstructure(value)
+    if unique is not None:
+        full["unique_name"] = unique
+    for path, original in held:
+        _put(full, path, original)
+    return full, []
+
+
+def _stand_in(value: Any, path: Path, held: list[tuple[Path, Any]], samples: Samples) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: _stand_in(item, (*path, key), held, samples) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [_stand_in(item, (*path, index), held, samples) for index, item in enumerate(value)]
+    if kind is Sensitive:
+        held.append((path, value))
+        return value.reveal()
+    if kind is Unknown:
+        held.append((path, value))
+        field = next((part for part in reversed(path) if isinstance(part, str)), "")
+        sample = samples.get(field)
+        if sample is not None:
+            return sample(len(held))
+        return "unknown" if len(path) > 1 else _DROP
+    return value
+
+
+def _put(target: Any, path: Path, value: Any) -> None:
+    """Set ``value`` at ``path``; where the model has changed the shape on the way, the outer value is kept."""
+    for part in path[:-1]:
+        try:
+            target = target[part]
+        except (KeyError, IndexError, TypeError):
+            return
+    try:
+        target[path[-1]] = value
+    except (IndexError, TypeError):
+        return
+
+
+def _is_stand_in(problem: Problem, held: list[tuple[Path, Any]]) -> bool:
+    return any(isinstance(value, Unknown) and problem.path[: len(path)] == path for path, value in held)
+
+
+def _without_secrets(problem: Problem, held: list[tuple[Path, Any]]) -> Problem:
+    """The problem as it may be shown: not a word of a sensitive value, wherever the rule was broken."""
+    for path, value in held:
+        if not isinstance(value, Sensitive):
+            continue
+        text = str(value.reveal())
+        inside = problem.path[: len(path)] == path
+        if inside or (text and (text in problem.message or text in problem.suggestion)):
+            where = path_text(problem.path) or path_text(path)
+            return Problem(problem.path, f"{where} is not valid (its value is sensitive and not shown)")
+    return problem

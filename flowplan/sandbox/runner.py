@@ -1,0 +1,166 @@
+"""What the simulated provider does to real processes and folders: starting and stopping machines, wiping disks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flowplan
+from flowplan.sandbox import process
+from flowplan.sandbox.world.records import Instance
+from flowplan.sandbox.world.world import Effect, World
+
+_PACKAGES = str(Path(flowplan.__file__).parent.parent)
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from flowplan.sandbox.supervisor import main; sys.exit(main(sys.argv[2:]))"
+_REAP_AT = 32
+
+
+class Runner:
+    """Performs effects in one sandbox's folder. Every effect may be performed twice without harm."""
+
+    def __init__(self, home: Path, boot_delay_s: float, enclose: bool = True) -> None:
+        self._instances = home.absolute() / "instances"
+        self._volumes = home.absolute() / "volumes"
+        self._boot_delay_s = boot_delay_s
+        self._enclose = enclose
+        self._children: list[int] = []
+
+    def perform(self, world: World, effect: Effect) -> None:
+        """Do what an effect says, unless the world has gone on and it is no longer so."""
+        if effect.verb == "wipe":
+            _remove(self._volumes / effect.fid)
+            return
+        instance = world.instances.get(effect.fid)
+        folder = self._instances / effect.fid
+        if effect.verb == "stop":
+            _stop(folder, effect.boots)
+        elif (
+            instance is not None
+            and instance.boots == effect.boots
+            and instance.state in ("RUNNING", "PREEMPTING")
+        ):
+            self._start(world, instance, folder)
+
+    def reset(self) -> None:
+        """End every machine and remove every instance and volume."""
+        folders = list(self._instances.iterdir()) if self._instances.is_dir() else []
+        for folder in folders:
+            _stop(folder, sys.maxsize)
+        for folder in folders:
+            if not process.wait_gone(folder / "supervisor.json", 10):
+                process.send(folder / "first.json", signal.SIGKILL)
+                process.send(folder / "supervisor.json", signal.SIGKILL)
+                process.wait_gone(folder / "supervisor.json", 10)
+        self._reap()
+        _remove(self._instances)
+        _remove(self._volumes)
+
+    def _start(self, world: World, instance: Instance, folder: Path) -> None:
+        order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
+        if not order.launch.startup_script or (folder / "booted").exists():
+            return
+        volumes = {}
+        for fid in order.launch.volumes:
+            (self._volumes / fid).mkdir(parents=True, exist_ok=True)
+            volumes[world.volumes[fid].name] = str(self._volumes / fid)
+        nodes = [world.instances[fid] for fid in order.instances]
+        folder.mkdir(parents=True, exist_ok=True)
+        process.write_atomically(
+            folder / "spec.json",
+            {
+                "name": instance.name,
+                "script": order.launch.startup_script,
+                "environment": _environment(instance, nodes),
+                "hosts": _hosts(nodes),
+                "volumes": volumes,
+                "show": [sys.base_prefix],
+                "boot_delay_s": self._boot_delay_s,
+                "enclose": self._enclose,
+            },
+        )
+        if len(self._children) >= _REAP_AT:
+            self._reap()
+        self._children.append(_spawn(folder, instance.boots))
+
+    def _reap(self) -> None:
+        left = []
+        for pid in self._children:
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                    left.append(pid)
+        self._children = left
+
+
+def _spawn(folder: Path, boots: int) -> int:
+    """Start a supervisor in a session of its own, with nothing of ours but the folder's name."""
+    arguments = [sys.executable, "-I", "-S", "-c", _START, _PACKAGES, str(folder), str(boots)]
+    log = os.open(folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            arguments,
+            {"PATH": os.defpath, "LANG": "C.UTF-8"},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, nothing, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(log)
+        os.close(nothing)
+
+
+def _stop(folder: Path, boots: int) -> None:
+    """Have a machine's processes ended, whatever stage its start is at; does not wait for the end."""
+    if not folder.is_dir():
+        return
+    process.write_atomically(folder / "stop", {"boots": boots})
+    if not process.send(folder / "supervisor.json", signal.SIGTERM):
+        process.send(folder / "first.json", signal.SIGTERM)
+
+
+def _environment(instance: Instance, nodes: list[Instance]) -> dict[str, str]:
+    return {
+        "USER": "root",
+        "LOGNAME": "root",
+        "LANG": "C.UTF-8",
+        "SHELL": "/bin/bash",
+        "HOSTNAME": instance.name,
+        "NODE_RANK": str([node.fid for node in nodes].index(instance.fid)),
+        "NUM_NODES": str(len(nodes)),
+        "HEAD_NODE": nodes[0].name,
+        "HEAD_NODE_IP": nodes[0].private_ip,
+    }
+
+
+def _hosts(nodes: list[Instance]) -> str:
+    # The head node comes last, as on the provider's machines.
+    lines = [f"{node.private_ip} {node.name}" for node in reversed(nodes)]
+    return "\n".join(["127.0.0.1 localhost", "::1 localhost", *lines, ""])
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with everything in it, also what its machine made unreadable."""
+
+    def retry(action: Callable[..., Any], name: str, _: Any) -> None:
+        for place in (Path(name).parent, Path(name)):
+            with contextlib.suppress(OSError):
+                if not place.is_symlink():
+                    place.chmod(stat.S_IMODE(place.lstat().st_mode) | 0o700)
+        with contextlib.suppress(OSError):
+            if Path(name).is_dir() and not Path(name).is_symlink():
+                shutil.rmtree(name, ignore_errors=True)
+            else:
+                action(name)
+
+    shutil.rmtree(path, onerror=retry)

@@ -1,0 +1,80 @@
+"""The sandbox as an HTTP server on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+if TYPE_CHECKING:
+    from flowplan.sandbox.sandbox import Sandbox
+
+
+def serve(home: Path, port: int = 0, on_ready: Callable[[str, Sandbox], None] | None = None) -> None:
+    """Serve the sandbox in ``home`` on 127.0.0.1 until SIGTERM or SIGINT; its instances go on running after that.
+
+    ``port`` 0 takes any free one. ``on_ready`` is called once requests are answered, with the server's address
+    (such as ``http://127.0.0.1:8080``) and the open sandbox. Nothing is printed.
+
+    Raises:
+        FlowplanError: the folder cannot be used, or the port is taken.
+    """
+    from flowplan.sandbox.sandbox import open_sandbox
+
+    sandbox = open_sandbox(home)
+    try:
+        with _listen(port) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            asyncio.run(_serve(sandbox, listener, lambda: on_ready(url, sandbox) if on_ready else None))
+    finally:
+        sandbox.close()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        summary = f"The sandbox cannot listen on port {port}"
+        hint = "Choose another port, or 0 for any free one."
+        raise FlowplanError(Diagnostic.error(summary, str(error), suggestion=hint)) from error
+    return listener
+
+
+async def _serve(sandbox: Sandbox, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """A server that tells when it is ready and leaves signals to us."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            on_ready()
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    config = uvicorn.Config(
+        sandbox.app, lifespan="off", log_config=None, access_log=False, server_header=False
+    )
+    config.date_header = False
+    server = Server(config)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Only a main thread can handle signals; elsewhere the caller ends the server.
+        with contextlib.suppress(ValueError, RuntimeError):
+            loop.add_signal_handler(number, stop)
+    await server.serve(sockets=[listener])

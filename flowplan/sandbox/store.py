@@ -1,0 +1,179 @@
+"""The world on disk: one SQLite file, one transaction per changing request.
+
+The objects are kept in memory between requests. Before each request the rows that another process changed since
+are read again, so any number of processes may share a file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowplan.sandbox.world.records import KINDS
+from flowplan.sandbox.world.world import Effect, World
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+if TYPE_CHECKING:
+    from cattrs.preconf.json import JsonConverter
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS objects (
+    kind TEXT NOT NULL, fid TEXT NOT NULL, seq INTEGER NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL,
+    PRIMARY KEY (kind, fid)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS objects_by_rev ON objects (rev, seq);
+CREATE TABLE IF NOT EXISTS effects (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, verb TEXT NOT NULL, fid TEXT NOT NULL, boots INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS epochs (epoch INTEGER NOT NULL);
+INSERT INTO epochs SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM epochs);
+"""
+
+
+class Store:
+    """The world in a file. Safe to use from several threads and, with one store each, several processes.
+
+    Raises:
+        FlowplanError: the file cannot be read or written, is damaged, or comes from a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._world = World()
+        self._rev = 0
+        self._epoch = 0
+        self._data_version = -1
+        self._converter = _make_converter()
+        with self._faults():
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            with self._faults():
+                # NORMAL loses nothing when a process is killed; only a power cut could lose the last requests.
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                version = self._db.execute("PRAGMA user_version").fetchone()[0]
+                if version > _VERSION:
+                    raise _fault(f"The sandbox file {path} was written by a newer flowplan", "")
+                if version < _VERSION:
+                    self._db.executescript(
+                        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;"
+                    )
+        except BaseException:
+            self._db.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[World]:
+        """The world as it is now, to look at."""
+        with self._lock, self._faults():
+            self._sync()
+            yield self._world
+
+    @contextmanager
+    def changing(self) -> Iterator[World]:
+        """The world, to be changed: stored when the block ends, untouched if it raises."""
+        with self._lock, self._faults():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._sync()
+                yield self._world
+                rev = self._save()
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._world.revert()
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._rev = rev
+            self._world.accept()
+
+    def pending(self) -> list[tuple[int, Effect]]:
+        """Effects that were decided but not yet done, oldest first, with their numbers."""
+        with self._lock, self._faults():
+            rows = self._db.execute("SELECT id, verb, fid, boots FROM effects ORDER BY id").fetchall()
+        return [(number, Effect(verb, fid, boots)) for number, verb, fid, boots in rows]
+
+    def done(self, numbers: list[int]) -> None:
+        """Cross effects off."""
+        with self._lock, self._faults():
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("DELETE FROM effects WHERE id = ?", [(number,) for number in numbers])
+            self._db.execute("COMMIT")
+
+    def wipe(self) -> None:
+        """Forget everything."""
+        with self._lock, self._faults():
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM objects")
+            self._db.execute("DELETE FROM effects")
+            self._db.execute("UPDATE epochs SET epoch = epoch + 1")
+            self._db.execute("COMMIT")
+            self._data_version = -1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._db.close()
+
+    def _sync(self) -> None:
+        """Read what another process wrote since we last looked."""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._data_version and self._epoch:
+            return
+        # Why: the version is read first, so that a write between the two reads is seen next time.
+        epoch = self._db.execute("SELECT epoch FROM epochs").fetchone()[0]
+        if epoch != self._epoch:
+            self._world, self._rev = World(), 0
+        rows = self._db.execute(
+            "SELECT kind, rev, doc FROM objects WHERE rev > ? ORDER BY seq", (self._rev,)
+        ).fetchall()
+        for kind, rev, doc in rows:
+            self._world.load(kind, self._converter.loads(doc, KINDS[kind]))
+            self._rev = max(self._rev, rev)
+        self._epoch, self._data_version = epoch, version
+
+    def _save(self) -> int:
+        """Write what changed; the number of the newest row."""
+        rev = self._rev + 1
+        rows = [
+            (kind, value.fid, value.seq, rev, self._converter.dumps(value))
+            for kind, value in self._world.changed()
+        ]
+        if rows:
+            self._db.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", rows)
+        effects = [(effect.verb, effect.fid, effect.boots) for effect in self._world.effects]
+        if effects:
+            self._db.executemany("INSERT INTO effects (verb, fid, boots) VALUES (?, ?, ?)", effects)
+        return rev if rows else self._rev
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _fault(f"The sandbox file {self._path} cannot be used", str(error)) from error
+
+
+def _fault(summary: str, detail: str) -> FlowplanError:
+    hint = "Reset the sandbox, or choose another folder for it."
+    return FlowplanError(Diagnostic.error(summary, detail, suggestion=hint))
+
+
+def _make_converter() -> JsonConverter:
+    from cattrs.preconf.json import make_converter
+
+    converter = make_converter(omit_if_default=True)
+    converter.register_unstructure_hook(datetime, lambda moment: moment.isoformat())
+    converter.register_structure_hook(datetime, _read_instant)
+    return converter
+
+
+def _read_instant(text: Any, _: object) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,295 @@
+"""One machine's processes: ``python -m flowplan.sandbox.supervisor <instance folder> <boots>``.
+
+The supervisor waits for the boot delay, runs the startup script once in the machine's life, keeps its output and
+at last the record of its exit, and ends everything when it gets SIGTERM. It belongs to no one: the process that
+started it may end. Below it is the machine's first process (`first_process`), which all others descend from.
+Standard library only, so that many machines start fast.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowplan.sandbox import enclosure
+from flowplan.sandbox.process import identify, kill_below, read_json, write_atomically
+
+GRACE_S = 2
+"""Seconds between asking a machine's processes to end and killing them."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SCRIPT = "var/lib/foundry-startup-script"
+_NO_ROOM = "No namespaces on this system: the root file system is at $FLOW_ROOT, volumes are at $FLOW_MNT.\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Supervise the machine in the folder given, unless it was stopped or has booted already."""
+    folder, boots = Path(arguments[0]), int(arguments[1])
+    os.chdir("/")
+    os.umask(0o022)
+    os.closerange(3, 1 << 20)
+    waker, woken = os.pipe()
+    for descriptor in (waker, woken):
+        os.set_blocking(descriptor, False)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    for ignored in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(ignored, signal.SIG_IGN)
+    lock = _lock(folder)
+    spec = read_json(folder / "spec.json")
+    if lock is None or spec is None:
+        return 1
+    # Why in this order: whoever stops the machine writes its mark first and then looks for this file.
+    write_atomically(folder / "supervisor.json", identify(os.getpid()))
+    stop = read_json(folder / "stop")
+    if (stop is not None and int(str(stop["boots"])) >= boots) or (folder / "booted").exists():
+        return 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(waker, selectors.EVENT_READ)
+        if selector.select(float(str(spec["boot_delay_s"]))):
+            return 0
+    (folder / "booted").touch()
+    return _Machine(folder, spec, waker).run()
+
+
+def _lock(folder: Path) -> int | None:
+    """Be the only supervisor of a machine; one that is just ending is waited for."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for _ in range(10 * (GRACE_S + 2)):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        time.sleep(0.1)
+    os.close(lock)
+    return None
+
+
+class _Machine:
+    """The running machine as its supervisor sees it."""
+
+    def __init__(self, folder: Path, spec: Mapping[str, Any], waker: int) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._waker = waker
+        self._started_at = time.time()
+        self._stopped_at: float | None = None
+
+    def run(self) -> int:
+        """Start the first process and follow it to its end."""
+        root = self._folder / "root"
+        enclosure.make_disk(root)
+        pipes = [os.pipe() for _ in range(3)]
+        is_enclosed = bool(self._spec.get("enclose", True)) and enclosure.can_enclose()
+        if is_enclosed:
+            enclosure.unshare()
+        first = os.fork()
+        if first == 0:
+            _become_first(self._folder, self._spec, is_enclosed, [write for _, write in pipes])
+        for _, write in pipes:
+            os.close(write)
+        write_atomically(self._folder / "first.json", identify(first))
+        both = _append(root / "var/log/foundry/startup_script.log")
+        files = [(_append(self._folder / "stdout"), both), (_append(self._folder / "stderr"), both)]
+        if not is_enclosed:
+            for descriptor in files[1]:
+                os.write(descriptor, _NO_ROOM.encode())
+        self._follow(first, [read for read, _ in pipes], files)
+        return 0
+
+    def _follow(self, first: int, ends: list[int], files: list[tuple[int, int]]) -> None:
+        out, err, result = ends
+        targets = {out: files[0], err: files[1]}
+        status = b""
+        with selectors.DefaultSelector() as selector:
+            for end in (*ends, self._waker):
+                os.set_blocking(end, False)
+                selector.register(end, selectors.EVENT_READ)
+            open_ends = set(ends)
+            while open_ends:
+                left = None
+                if self._stopped_at is not None:
+                    left = max(0.0, self._stopped_at + GRACE_S + 2 - time.time())
+                ready = [key.fd for key, _ in selector.select(left)]
+                if not ready and left is not None:
+                    break
+                if self._waker in ready:
+                    os.read(self._waker, 64)
+                    if self._stopped_at is None:
+                        self._stopped_at = time.time()
+                        os.kill(first, signal.SIGTERM)
+                for end in (out, err):
+                    if end in ready and not _copy(end, targets[end]):
+                        selector.unregister(end)
+                        open_ends.discard(end)
+                if result in ready:
+                    chunk = os.read(result, 64)
+                    status += chunk
+                    if not chunk:
+                        selector.unregister(result)
+                        open_ends.discard(result)
+                    elif status.endswith(b"\n"):
+                        # What the script wrote before it ended comes before the record of its end.
+                        for end in (out, err):
+                            while end in open_ends and _copy(end, targets[end], once=True):
+                                pass
+                        self._record(int(status))
+        if not status.endswith(b"\n"):
+            self._record(128 + signal.SIGKILL)
+        kill_below(first)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(first, signal.SIGKILL)
+        os.waitpid(first, 0)
+
+    def _record(self, exit_code: int) -> None:
+        record = {
+            "exit_code": exit_code,
+            "started_at": _instant(self._started_at),
+            "ended_at": _instant(time.time()),
+            "stopped_at_s": self._stopped_at,
+        }
+        write_atomically(self._folder / "exit.json", record)
+
+
+def _copy(end: int, files: tuple[int, int], once: bool = False) -> bool:
+    """Copy what a pipe holds to its files; False at its end, or with ``once`` when it is empty for now."""
+    try:
+        chunk = os.read(end, 65536)
+    except BlockingIOError:
+        return not once
+    for descriptor in files:
+        rest = memoryview(chunk)
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except OSError:
+                break
+    return bool(chunk)
+
+
+def _become_first(folder: Path, spec: Mapping[str, Any], is_enclosed: bool, ends: list[int]) -> None:
+    """Turn a forked child into the machine's first process; never returns."""
+    code = 1
+    try:
+        code = first_process(folder, spec, is_enclosed, *ends)
+    except BaseException as error:
+        os.write(ends[1], f"The sandbox could not start this machine: {error}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def first_process(
+    folder: Path, spec: Mapping[str, Any], is_enclosed: bool, out: int, err: int, result: int
+) -> int:
+    """Run the startup script, report its exit code on ``result``, and live on while any process of the machine does.
+
+    On SIGTERM all of them are asked to end, and killed when they do not. In namespaces this is process 1, whose
+    end is the end of all; elsewhere it adopts every orphan below it and kills by walking the tree.
+    """
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    enclosure.die_with_parent(signal.SIGKILL if is_enclosed else signal.SIGTERM)
+    if not is_enclosed:
+        enclosure.adopt_orphans()
+    me = os.getpid()
+
+    def tell(number: int) -> int:
+        if not is_enclosed:
+            return kill_below(me, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, number)
+        return 0
+
+    def finish(*_: Any) -> None:
+        while tell(signal.SIGKILL):
+            time.sleep(0.01)
+
+    def end(*_: Any) -> None:
+        signal.signal(signal.SIGALRM, finish)
+        signal.alarm(GRACE_S)
+        tell(signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    root = folder / "root"
+    script = root / _SCRIPT
+    script.write_text(spec["script"])
+    script.chmod(0o700)
+    if is_enclosed:
+        volumes, extra = spec["volumes"], spec["show"]
+        enclosure.build_root(root, folder / "system", spec["name"], spec["hosts"], volumes, extra)
+    else:
+        (folder / "mnt").mkdir(exist_ok=True)
+        for name, place in spec["volumes"].items():
+            link = folder / "mnt" / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(place)
+    child = os.fork()
+    if child == 0:
+        _become_script(folder, spec, is_enclosed, out, err)
+    for descriptor in (out, err):
+        os.close(descriptor)
+    while True:
+        try:
+            pid, status = os.waitpid(-1, 0)
+        except ChildProcessError:
+            return 0
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            os.write(result, f"{code if code >= 0 else 128 - code}\n".encode())
+
+
+def _become_script(folder: Path, spec: Mapping[str, Any], is_enclosed: bool, out: int, err: int) -> None:
+    """Turn a forked child into the startup script; never returns."""
+    try:
+        os.setsid()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        root = folder / "root"
+        environment = dict(spec["environment"])
+        environment["PATH"] = ":".join([_PATH, *(f"{place}/bin" for place in spec["show"])])
+        if is_enclosed:
+            os.chroot(root)
+            os.chdir("/root")
+            environment["HOME"], script = "/root", f"/{_SCRIPT}"
+        else:
+            os.chdir(root / "root")
+            environment |= {
+                "HOME": f"{root}/root",
+                "TMPDIR": str(root / "tmp"),
+                "FLOW_ROOT": str(root),
+                "FLOW_MNT": str(folder / "mnt"),
+            }
+            script = str(root / _SCRIPT)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nothing, 0), (out, 1), (err, 2)):
+            os.dup2(source, target)
+        os.closerange(3, 1 << 20)
+        if spec["script"].startswith("#!"):
+            with contextlib.suppress(OSError):
+                os.execve(script, [script], environment)  # noqa: S606
+        for shell in ("/bin/bash", "/bin/sh"):
+            with contextlib.suppress(FileNotFoundError):
+                os.execve(shell, [shell, script], environment)  # noqa: S606
+    except BaseException as error:
+        os.write(2, f"The startup script could not be run: {error}\n".encode())
+    finally:
+        os._exit(127)
+
+
+def _append(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+
+def _instant(seconds: float) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1e6):06d}+00:00"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
