@@ -15,7 +15,6 @@ from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
-
 __all__ = [
     "Ambiguous",
     "Asker",

@@ -52,8 +52,10 @@ class SqliteBackend:
     def snapshot(self, stack: str) -> Snapshot:
         """See `flowplan.ports.Reader.snapshot`."""
         with self._reading() as db:
-            row = db and db.execute("SELECT * FROM stacks WHERE name = ?", (stack,)).fetchone()
-            if db is None or row is None:
+            if db is None:
+                return Snapshot(stack)
+            row = db.execute("SELECT * FROM stacks WHERE name = ?", (stack,)).fetchone()
+            if row is None:
                 return Snapshot(stack)
             rows = db.execute("SELECT * FROM resources WHERE stack = ?", (stack,)).fetchall()
             records = sorted((record_of(r) for r in rows), key=lambda record: record.address.sort_key)

@@ -10,7 +10,7 @@ _SINGLE = re.compile(r"-[a-z][a-z-]+(?:=.*)?", re.DOTALL)
 
 def double_dashes(arguments: Sequence[str]) -> list[str]:
     """``-auto-approve`` as ``--auto-approve``, ``-out=x`` as ``--out=x``; nothing after ``--`` is touched."""
-    result = []
+    result: list[str] = []
     for index, argument in enumerate(arguments):
         if argument == "--":
             return [*result, *arguments[index:]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, frozen
 
 from flowplan import __version__
 from flowplan.backend.sqlite import SqliteBackend
@@ -64,9 +64,9 @@ class Connection:
 class Context:
     """Everything a command needs from outside, made from the environment."""
 
-    environ: Mapping[str, str] = field(factory=lambda: os.environ)
-    paint: Paint = Paint()
-    paint_err: Paint = Paint()
+    environ: Mapping[str, str]
+    paint: Paint
+    paint_err: Paint
 
     @classmethod
     def make(cls) -> Context:
@@ -86,7 +86,7 @@ class Context:
 
     # -- stack and state ---------------------------------------------------------------------------------
 
-    def load(self, path: str, inputs: Inputs = Inputs()) -> Loaded:
+    def load(self, path: str, inputs: Inputs) -> Loaded:
         """Read and evaluate the stack at ``path``; warnings are printed.
 
         Raises:
@@ -149,7 +149,8 @@ class Context:
         if stack is None or stack.provider.type == "sandbox":
             return self.environ.get("MITHRIL_REGION") or SANDBOX_REGION
         settings, _ = self._settings()
-        return settings.region
+        region: str = settings.region
+        return region
 
     def check_source(self, loaded: Loaded, snapshot: Snapshot) -> None:
         """Refuse a stack whose name is recorded for another file that still exists: one would delete the other's.

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    _SecondsType = click.ParamType[float]
+else:  # the class takes no parameters in older releases
+    _SecondsType = click.ParamType
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +56,7 @@ def stack_name(function: F) -> F:
     )(function)
 
 
-class Seconds(click.ParamType):
+class Seconds(_SecondsType):
     """A duration such as 30s, 10m or 1h; a bare number is seconds."""
 
     name = "duration"

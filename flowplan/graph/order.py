@@ -36,7 +36,7 @@ def topological(
                 dependents[other].append(node)
                 count += 1
         missing[node] = count
-    position = {node: index for index, node in enumerate(sorted(needs, key=key) if key else needs)}  # type: ignore[type-var]
+    position = {node: index for index, node in enumerate(sorted(needs, key=key) if key else needs)}
     nodes = list(position)
     ready = [position[node] for node, count in missing.items() if count == 0]
     heapq.heapify(ready)

@@ -27,7 +27,7 @@ _UNQUOTED = re.compile(r"(?:^|[:\-,\[{]\s+)(\{[{%])")
 _QUOTE = 'Quote the whole value: key: "{{ … }}".'
 
 
-class _Stop(Exception):  # noqa: N818 - it ends the reading, and is no error of ours
+class _Stop(Exception):
     """The text cannot be read further."""
 
     def __init__(self, offset: int, summary: str, suggestion: str = "") -> None:

@@ -43,6 +43,7 @@ class Declaration:
         self.plain: Instance | None = None
         self._instances: dict[str | None, Instance] | None = None
         self._broken = False
+        self.references: dict[Reference, None] = {}
         if not self.has_each and "when" not in body:
             self.plain = Instance(self, Address(kind, name), None, name.replace("_", "-"), True)
             self._instances = {None: self.plain}
@@ -132,6 +133,7 @@ class Declaration:
         """Keys and values of ``for_each``, or None after a report."""
         at = self.body.value_at("for_each")
         value = scope.shape(self.body["for_each"], at, "for_each")
+        self.references.update(scope.references)
         if scope.broken:
             return None
         if isinstance(value, dict):
@@ -169,6 +171,7 @@ class Declaration:
         if "when" not in self.body:
             return True
         value = scope.shape(self.body["when"], self.body.value_at("when"), "when", bool)
+        self.references.update(scope.references)
         return value if isinstance(value, bool) else None
 
 
@@ -244,13 +247,14 @@ class Instance:
         config, problems = world.kinds[declaration.kind].normalise(body, self.default_name)
         for problem in problems:
             scope.broken = True
-            span, snippet = self.locate(problem.path)
+            # Why by its words: a problem has a path only, and a field that does not exist is wrong in its key
+            span, snippet = self.locate(problem.path, " is not a field" in problem.message)
             world.findings.add_problem(problem.message, problem.suggestion, span, snippet, self.address)
         self._config = config
         self.lifecycle = meta.lifecycle(scope, node, world, declaration.kind)
         self.timeouts = meta.timeouts(scope, node)
         self.depends_on = meta.depends_on(scope, node, world)
-        self.references = tuple(scope.references)
+        self.references = tuple({**declaration.references, **scope.references})
         return not scope.broken
 
     def _from_file(self, scope: Scope) -> dict[str, Any]:
@@ -280,13 +284,16 @@ class Instance:
             return self.declaration.at
         return self.document.offset_of(path, node)
 
-    def locate(self, path: Path) -> tuple[Span | None, str]:
-        """Span and source line of the value at a path of the configuration; of its name where nothing is written."""
+    def locate(self, path: Path, key: bool = False) -> tuple[Span | None, str]:
+        """Span and source line of the value at a path of the configuration; of its name where nothing is written.
+
+        With ``key``, of the key that the path ends in.
+        """
         declaration = self.declaration
         if path and path[0] in declaration.body:
-            return declaration.document.span_of(path, declaration.body)
+            return declaration.document.span_of(path, declaration.body, key)
         if path and self._base is not None and path[0] in self._base[1]:
-            return self._base[0].span_of(path, self._base[1])
+            return self._base[0].span_of(path, self._base[1], key)
         return declaration.document.locate(declaration.at, declaration.end)
 
     def resource(self) -> Resource:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import jinja2
 from jinja2.runtime import Undefined
 
-from flowplan.lang.functions import is_missing, item_of
+from flowplan.lang.functions import is_missing, item_of, name_of
 from flowplan.lang.sandbox import undefined, undefined_because
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.value import Sensitive, Unknown
@@ -75,20 +76,15 @@ def describe(value: Any) -> str:
     """What kind of value it is, in words, never the value itself."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if value is None:
-        return "null"
     if type(value) is Sensitive:
         return "a sensitive value"
     if type(value) is Unknown:
         return "a value known only after apply"
-    names = (
-        (str, "a text"),
-        (int, "a whole number"),
-        (float, "a number"),
-        (dict, "a mapping"),
-        (list, "a list"),
-    )
-    return next((name for kind, name in names if isinstance(value, kind)), "this")
+    return name_of(value)
+
+
+_TYPES = {"int": "a whole number", "str": "a text", "float": "a number", "list": "a list", "dict": "a map"}
+_TYPES |= {"NoneType": "null", "bool": "true or false"}
 
 
 def words(error: Exception) -> str:
@@ -100,4 +96,10 @@ def words(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "this expression is too deeply nested"
     text = str(error).splitlines()
+    compared = re.match(
+        r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'", text[0] if text else ""
+    )
+    if compared:
+        one, other = (_TYPES.get(name, name) for name in compared.groups()[1:])
+        return f"{compared[1]} cannot compare {one} with {other}"
     return f"this expression cannot be evaluated: {text[0][:300] if text else type(error).__name__}"

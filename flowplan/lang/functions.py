@@ -26,7 +26,7 @@ MAX_BITS = 4096
 """The largest whole number, in bits."""
 
 
-class TooLarge(ValueError):  # noqa: N818 - reads as what it is
+class TooLarge(ValueError):
     """An expression went over one of the bounds; the message says which."""
 
 
@@ -297,6 +297,23 @@ def item_of(value: Any, key: Any) -> Any:
     return _MISSING
 
 
+_NAMES: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a number"),
+    (str, "a text"),
+    (dict, "a mapping"),
+    (list, "a list"),
+    (tuple, "a list"),
+    (type(None), "null"),
+)
+
+
+def name_of(value: Any) -> str:
+    """What kind of value it is, in words."""
+    return next((name for kind, name in _NAMES if isinstance(value, kind)), "this value")
+
+
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -334,7 +351,10 @@ def calculate(symbol: str, left: Any, right: Any) -> Any:
         }.get(symbol, max(left.bit_length(), right.bit_length()))
         if bits > MAX_BITS:
             raise TooLarge("the number it makes is too large")
-    result = _OPERATORS[symbol](left, right)
+    try:
+        result = _OPERATORS[symbol](left, right)
+    except TypeError:
+        raise TypeError(f"{symbol} does not work on {name_of(left)} and {name_of(right)}") from None
     if isinstance(result, complex):
         raise ValueError("a negative number has no such power")
     return result

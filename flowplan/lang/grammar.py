@@ -30,6 +30,7 @@ class Rewriter(NodeTransformer):
         self.loops = False
 
     def generic_visit(self, node: nodes.Node, *args: Any, **options: Any) -> nodes.Node:
+        """Refuse what the language does not have."""
         if not isinstance(node, _ALLOWED):
             word = type(node).__name__.lower()
             raise ExpressionError(
@@ -38,6 +39,7 @@ class Rewriter(NodeTransformer):
         return super().generic_visit(node, *args, **options)
 
     def visit_Name(self, node: nodes.Name) -> nodes.Node:  # noqa: N802
+        """A root becomes a path; any other name must be known."""
         if node.ctx != "load":
             if node.name in ROOTS or node.name in FUNCTIONS or node.name.startswith("_"):
                 raise ExpressionError(f"{node.name!r} is reserved and cannot be set here", needle=node.name)
@@ -57,12 +59,15 @@ class Rewriter(NodeTransformer):
         )
 
     def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
+        """Part of a path, or an attribute of a value."""
         return self._path(node)
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        """Part of a path, or an item of a value."""
         return self._path(node)
 
     def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
+        """Only functions of the language and methods of values are called."""
         called = node.node
         if isinstance(called, nodes.Getattr) and called.attr in METHOD_NAMES:
             called.node = self.visit(called.node)
@@ -82,6 +87,7 @@ class Rewriter(NodeTransformer):
         return node
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        """Loops are counted."""
         if node.recursive:
             raise ExpressionError("recursive loops are not part of the language")
         self.loops = True
@@ -90,6 +96,7 @@ class Rewriter(NodeTransformer):
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        """Joined texts are bounded."""
         self.generic_visit(node)
         return nodes.Call(nodes.Name("_cat", "load"), node.nodes, [], None, None, lineno=node.lineno)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,7 +70,18 @@ def load_stack(
     The stack is None when anything is an error; diagnostics come in file order and never hold a sensitive
     value. A source named ``flowplan.vars.yaml`` gives values weaker than all inputs; task files are skipped.
     """
-    loading = _Loading(reader, tool_version, kinds)
+    running = gc.isenabled()
+    gc.disable()  # Why: what is built here is kept, so the collector finds nothing, and finds it often
+    try:
+        return _load(sources, inputs, _Loading(reader, tool_version, kinds))
+    finally:
+        if running:
+            gc.enable()
+
+
+def _load(
+    sources: Sequence[Source], inputs: Sequence[VariableSource], loading: _Loading
+) -> tuple[Stack | None, Diagnostics]:
     order = [source.path for source in sources]
     values: list[VariableSource] = []
     for source in sources:
@@ -100,6 +112,7 @@ class _Loading:
         self.tool_version = tool_version
         self.documents: list[Document] = []
         self.entries: list[_Entry] = []
+        self.unreadable = False
 
     # -- texts ------------------------------------------------------------------------------------------
 
@@ -109,9 +122,11 @@ class _Loading:
         self.findings.extend(found)
         self.documents.append(document)
         root = document.root
-        if root is None or found.has_errors:
+        if root is None:
+            self.unreadable |= found.has_errors
             return
         if type(root) is not Map:
+            self.unreadable = True
             self.findings.at(
                 document,
                 0,
@@ -184,11 +199,8 @@ class _Loading:
 
     def stack(self, inputs: Sequence[VariableSource], sources: tuple[Source, ...]) -> Stack | None:
         """Evaluate everything; None where so much is broken that going on would only repeat it."""
-        if (
-            any(document.root is None and document.text.strip() for document in self.documents)
-            and self.findings.has_errors
-        ):
-            return None  # names declared in a file that cannot be read would all be reported as missing
+        if self.unreadable:
+            return None  # Why: every name declared in a text that cannot be read would be reported as missing
         world = self.world
         self._requires()
         for section in _ONCE:

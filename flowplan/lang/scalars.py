@@ -63,4 +63,4 @@ def resolve_tagged(tag: str, text: str) -> Any:
     value: Any = resolve_plain(text)
     if not isinstance(value, wanted[short]) or (isinstance(value, bool) and short != "bool"):
         raise ValueError(f"this value is not a valid !!{short}")
-    return float(value) if short == "float" else value
+    return float(text) if short == "float" and isinstance(value, int) else value

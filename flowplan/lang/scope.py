@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,11 @@ _HIDDEN = "this expression cannot be evaluated; the reason is not shown, because
 _DEEPEST_FILE = 8
 
 
-class Silent(Exception):  # noqa: N818 - it is no error, that was reported elsewhere
+class Silent(Exception):
     """What is asked for is broken, and that has been reported where it is broken."""
 
 
-class _Pending(Exception):  # noqa: N818 - no error
+class _Pending(Exception):
     """Evaluation met a value that is not known yet."""
 
 
@@ -346,12 +347,14 @@ class Scope:
         self.broken = True
         for other in error.more:
             self._report(other, at)
-        start, end = at, None
+        start: int = at
+        end: int | None = None
         if error.needle:
             node_end = self.document.end_of(at)
-            found = self.document.text.find(error.needle, at, max(node_end, at))
-            if found >= 0:
-                start, end = found, found + len(error.needle)
+            found = re.compile(rf"(?<![\w.]){re.escape(error.needle)}(?!\w)")
+            text, opened = self.document.text, self.document.text.find("{", at, node_end)
+            match = found.search(text, max(at, opened), max(at, node_end))
+            start, end = match.span() if match is not None else (at, None)
         self.world.findings.at(
             self.document, start, error.message, error.suggestion, end=end, address=self.address
         )

@@ -38,6 +38,7 @@ class Local:
         "node",
         "node_at",
         "prepared",
+        "references",
         "running",
         "settled",
         "value",
@@ -49,6 +50,7 @@ class Local:
         self.label = f"local.{name}"
         self.end = at + len(name)
         self.value: Any = _NOTHING
+        self.references: tuple[Reference, ...] = ()
         self.prepared = self.running = self.settled = False
 
     def get(self) -> Any:
@@ -63,6 +65,7 @@ class Local:
                 scope = Scope(self.world, self.document)
                 value = scope.tree(self.node, self.node_at)
                 self.value = _NOTHING if scope.broken else value
+                self.references = tuple(scope.references)
                 self.settled = True
         if self.value is _NOTHING:
             raise Silent
@@ -134,7 +137,10 @@ class World:
             return descend(self.variables[parts[0]], parts[1:], path.text)
         if root == "local":
             self._check_name(path, parts, "local", self.locals)
-            return descend(self.locals[parts[0]].get(), parts[1:], path.text)
+            local = self.locals[parts[0]]
+            value: Any = local.get()
+            references.update(dict.fromkeys(local.references))
+            return descend(value, parts[1:], path.text)
         declaration, key, rest = self._resource(path, parts)
         instance = declaration.instance(key, path.text)
         kind = self.kinds[declaration.kind]
@@ -145,7 +151,7 @@ class World:
         reference = Reference(instance.address, attribute.name)
         references[reference] = None
         if attribute.computed:
-            value: Any = Unknown((reference,), path.text)
+            value = Unknown((reference,), path.text)
             if attribute.sensitive:
                 value = sensitive(value)
         else:

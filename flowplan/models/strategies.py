@@ -202,6 +202,8 @@ def _task_in_order(drawn: tuple[dict[str, Any], str]) -> dict[str, Any]:
     if not mapping.get(selector):
         mapping[selector] = "8xh100" if selector == "instance_type" else 80
     mapping["working_dir"] = "/workspace"
+    if str(mapping.get("code_root") or "").startswith("~"):
+        mapping["code_root"] = "~"
     for index, volume in enumerate(mapping.get("volumes", [])):
         volume["mount_path"] = f"/volumes/{index}"
         if mapping.get("num_instances", 1) > 1:

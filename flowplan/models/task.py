@@ -25,15 +25,15 @@ class TaskError(RuntimeError):
     """Something asked of a task's handle cannot be done; the message says why and what can."""
 
 
-class UnattachedTask(TaskError):  # noqa: N818 -- the names say what is the case
+class UnattachedTask(TaskError):
     """The task is only data: it is attached to no provider that could be asked."""
 
 
-class TaskTimeout(TaskError, TimeoutError):  # noqa: N818
+class TaskTimeout(TaskError, TimeoutError):
     """The time to wait for a task ran out; the task itself goes on."""
 
 
-class TaskFailed(TaskError):  # noqa: N818
+class TaskFailed(TaskError):
     """The task's own program failed; ``error_type`` and ``traceback`` are what it left behind."""
 
     def __init__(self, message: str, error_type: str = "", traceback: tuple[str, ...] = ()) -> None:

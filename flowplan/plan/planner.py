@@ -26,13 +26,15 @@ from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic, Diagnostics
 from flowplan.values.value import NotYetKnown, Reference, Unknown, is_known, resolve
 
+_NORMAL = PlanOptions()
+
 
 def plan(
     stack: Stack,
     snapshot: Snapshot,
     observation: Observation | None = None,
     unfinished: Sequence[Entry] = (),
-    options: PlanOptions = PlanOptions(),
+    options: PlanOptions = _NORMAL,
 ) -> Plan:
     """What takes the world from what is recorded and observed to what the stack says.
 

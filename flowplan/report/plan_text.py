@@ -26,7 +26,7 @@ _LEGEND = {
 }
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "-/+": "red", ".": "blue"}
 
-_ABSENT = (None, [], {}, "")
+_ABSENT: tuple[Any, ...] = (None, [], {}, "")
 
 
 def render_plan(document: Mapping[str, Any], paint: Paint) -> str:

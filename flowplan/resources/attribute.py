@@ -11,7 +11,6 @@ from attrs import field, frozen
 from flowplan.values.address import Kind
 from flowplan.values.convert import Problem
 
-
 __all__ = ["Attribute", "Change", "Problem", "ResourceKind", "Settings", "Wire"]
 
 

@@ -30,7 +30,7 @@ def normalise(
     unique = plain.get("unique_name")
     try:
         with suffix_disabled():
-            value = structure(model, plain)
+            value: object = structure(model, plain)
     except Invalid as invalid:
         return dict(body), [_without_secrets(p, held) for p in invalid.problems if not _is_stand_in(p, held)]
     full: dict[str, Any] = unstructure(value)

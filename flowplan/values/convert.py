@@ -60,7 +60,7 @@ class Problem:
         return attrs.evolve(self, path=(*prefix, *self.path), message=message)
 
 
-class Invalid(ValueError):  # noqa: N818 -- a verdict on data, named as one reads it
+class Invalid(ValueError):
     """A value that breaks its type's rules; ``problems`` holds every one found, in the order of the fields."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -69,7 +69,7 @@ class Invalid(ValueError):  # noqa: N818 -- a verdict on data, named as one read
         super().__init__("; ".join(f"{p.message} {p.suggestion}".strip() for p in self.problems))
 
 
-class Mismatch(ValueError):  # noqa: N818
+class Mismatch(ValueError):
     """One value is not what its place takes. ``predicate`` completes "<place> …": "must be text, not 3"."""
 
     def __init__(self, predicate: str, suggestion: str = "", given: Any = NOT_GIVEN) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import attrs
 from cattrs import Converter
+from cattrs.errors import BaseValidationError
 
 from flowplan.values.convert import Invalid, Mismatch, Problem, problems_of
 from flowplan.values.diagnostic import did_you_mean
@@ -344,7 +345,10 @@ def _plain_class(converter: Converter, kind: Any) -> Hook:
             return value
         if not isinstance(value, Mapping):
             raise _mismatch(f"a mapping ({kind.__name__})", value)
-        return made(dict(value), kind)
+        try:
+            return made(dict(value), kind)
+        except BaseValidationError as error:
+            raise Invalid(problems_of(error, ())) from None
 
     return hook
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from flowplan.launch import LaunchFacts, render
 from flowplan.launch.environment import BASH_OWNS
 from flowplan.values.value import reveal
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 pytestmark = pytest.mark.process
 

@@ -7,11 +7,12 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from flowplan.launch import CODE_LIMIT_BYTES, SCRIPT_LIMIT, LaunchFacts, code_problem, needs_code, render
 from flowplan.launch.command import delays
 from flowplan.values.value import Sensitive, Unknown
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FACTS = LaunchFacts("train-0a1b2c")
 

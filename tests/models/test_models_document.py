@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+
 from flowplan.models.catalogue import all_enums, all_models
 from flowplan.models.table import data_fields, default_of
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import attrs
 import pytest
+
 from flowplan.models import (
     CPUSpec,
     FlowConfig,

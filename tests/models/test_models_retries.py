@@ -3,10 +3,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from flowplan.models import Invalid, Retries
-from flowplan.models.strategies import models
 from hypothesis import given
 from hypothesis import strategies as st
+
+from flowplan.models import Invalid, Retries
+from flowplan.models.strategies import models
 
 
 @given(models(Retries), st.integers(-5, 10**400))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from flowplan.models import Invalid, TaskConfig, structure, unstructure
 from flowplan.models.catalogue import all_models
 from flowplan.models.naming import suffix_disabled
 from flowplan.models.strategies import models, task_configs
 from flowplan.models.task_file import dump, parse
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("name", list(all_models()))
@@ -28,7 +29,7 @@ def test_every_model_survives_as_data(name):
     survives()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(task_configs())
 def test_every_task_survives_as_a_file(config):
     with suffix_disabled():

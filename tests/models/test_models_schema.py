@@ -8,13 +8,14 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from hypothesis import given, settings
+
 from flowplan import models as public
 from flowplan.models import Invalid, TaskConfig, structure, unstructure
 from flowplan.models.catalogue import all_models
 from flowplan.models.schema import all_schemas, model_schema
 from flowplan.models.strategies import data, models
 from flowplan.models.table import table
-from hypothesis import given, settings
 
 
 @pytest.mark.parametrize("name", list(all_models()))

@@ -9,6 +9,9 @@ from uuid import UUID
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from flowplan.models import (
     Invalid,
     ReservationSpec,
@@ -21,8 +24,6 @@ from flowplan.models import (
 )
 from flowplan.models.strategies import json_values
 from flowplan.values.convert import NOT_GIVEN
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def problems(kind: Any, data: Any) -> dict[tuple[str | int, ...], str]:

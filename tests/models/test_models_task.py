@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import attrs
 import pytest
+
 from flowplan.models import Task, TaskError, TaskFailed, TaskStatus, TaskTimeout, UnattachedTask, User
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 

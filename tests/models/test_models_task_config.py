@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from flowplan.models import Invalid, TaskConfig, Volume, VolumeSpec, structure
 from flowplan.models.instance_types import canonical
 from flowplan.models.naming import suffix_disabled, suffix_from, unique_name
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def make(**fields: Any) -> TaskConfig:

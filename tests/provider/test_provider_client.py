@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 from doubles import KEY, NOW, FakeClock, Policy, client
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_server import Raw, ScriptedServer, answer, raw
+
 from flowplan.provider.failure import Failure, Trouble
 from flowplan.provider.http import Answer, plain_base_url
 from flowplan.provider.pace import LONGEST_WAIT_S, retry_after
 from flowplan.provider.redaction import secrets_of, server_words, shown
 from flowplan.values.diagnostic import FlowplanError
-from hypothesis import given
-from hypothesis import strategies as st
-from scripted_server import Raw, ScriptedServer, answer, raw
 
 pytestmark = pytest.mark.process
 

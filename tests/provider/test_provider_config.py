@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flowplan.provider.config import DEFAULT_REGION, PRODUCTION, ApiSettings, read_config
-from flowplan.values.diagnostic import Diagnostics
 from hypothesis import given
 from hypothesis import strategies as st
+
+from flowplan.provider.config import DEFAULT_REGION, PRODUCTION, ApiSettings, read_config
+from flowplan.values.diagnostic import Diagnostics
 
 HOME = Path("/home/ada")
 FILE = HOME / ".flow" / "config.yaml"

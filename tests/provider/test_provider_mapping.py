@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from attrs import fields
 from doubles import AUCTIONS, TYPES, bid, reservation, volume
+from hypothesis import given
+from hypothesis import strategies as st
+
 from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError, parse_spelling
 from flowplan.provider.mithril.codecs import CODECS, Context, task_has_ended, task_status
 from flowplan.provider.mithril.keys import launch_keys
@@ -26,8 +29,6 @@ from flowplan.resources import kind_of
 from flowplan.values.address import Kind
 from flowplan.values.quantity import Money
 from flowplan.values.value import Sensitive, Unknown
-from hypothesis import given
-from hypothesis import strategies as st
 
 CATALOGUE = Catalogue.of(structure_all(InstanceType, TYPES), structure_all(Auction, AUCTIONS))
 SHAPES = {Kind.TASK: Bid, Kind.VOLUME: Volume, Kind.RESERVATION: Reservation}

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from doubles import AUCTIONS, KEY, PROJECTS, SSH_KEYS, TYPES, Policy, bid, client, reservation, volume
+from scripted_server import Raw, Request, ScriptedServer, answer, raw
+
 from flowplan.ports import Ambiguous, Done, Handle, Outcome, Refused
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import FlowplanError
 from flowplan.values.value import Sensitive
-from scripted_server import Raw, Request, ScriptedServer, answer, raw
 
 pytestmark = pytest.mark.process
 BIDS = "/v2/spot/bids"

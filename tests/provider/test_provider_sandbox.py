@@ -7,16 +7,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from provider_contract import exercise
+
 from flowplan.provider.http import Client
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.values.value import Sensitive
-from provider_contract import exercise
 
 pytestmark = pytest.mark.process
 
 
 def test_the_mithril_provider_keeps_the_contract_on_the_sandbox(tmp_path: Path) -> None:
     import httpx
+
     from flowplan.sandbox import open_sandbox
 
     async def run() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from flowplan.sandbox import Sandbox, open_sandbox
 
 _OPENAPI = Path(__file__).parents[2] / "../shared/spec/mithril-openapi.json"

@@ -4,13 +4,14 @@ import json
 from email.utils import parsedate_to_datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from flowplan.sandbox import open_sandbox
 from flowplan.sandbox.world.fields import Fields
 from flowplan.sandbox.world.pages import page
 from flowplan.sandbox.world.records import Auction
 from flowplan.sandbox.world.request import Refusal
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer fkey_wrong"}, {"Authorization": "é"}])

@@ -1,8 +1,9 @@
 """Laws of the auction."""
 
-from flowplan.sandbox.world.market import Demand, clear
 from hypothesis import given
 from hypothesis import strategies as st
+
+from flowplan.sandbox.world.market import Demand, clear
 
 FLOOR = 10
 limits_and_quantities = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 6)), max_size=12)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from flowplan.sandbox import open_sandbox, process
 from flowplan.sandbox.enclosure import can_enclose
 

@@ -4,12 +4,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from flowplan.sandbox import open_sandbox
-from flowplan.sandbox.store import Store
-from flowplan.values.diagnostic import FlowplanError
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from flowplan.sandbox import open_sandbox
+from flowplan.sandbox.store import Store
+from flowplan.values.diagnostic import FlowplanError
 
 LIMITS = st.sampled_from(["$8.00", "$9.00", "$12.50", "$20.00", "$30.00"])
 

@@ -27,7 +27,7 @@ class Response:
     body: Any = None
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of the program
+class Refusal(Exception):
     """Ends a request with an error answer (provider.md 3.1); whatever the request had changed is undone."""
 
     def __init__(self, status: int, detail: Any) -> None:
