@@ -64,7 +64,7 @@ class _Engine:
                 self._start()
                 if not self.running:
                     return
-                pending = [*self.running, heartbeat, *(s for s in stopping if not s.done())]
+                pending = [*self.running, *(t for t in (heartbeat, *stopping) if not t.done())]
                 await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 if heartbeat.done() and self.fatal is None:
                     error = heartbeat.exception()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from flowplan.apply.run import Run
+from flowplan.apply.run import OutcomeUnknown, Run
 from flowplan.plan.observe import ours
-from flowplan.ports import Handle, Observed
+from flowplan.ports import Ambiguous, Done, Handle, Observed
 from flowplan.state.journal import Entry
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
@@ -36,16 +36,32 @@ async def keep_one(run: Run, entry: Entry, found: list[Observed]) -> tuple[Obser
     """The oldest of several creations of one entry; the others are ended, and it is said."""
     said = []
     for extra in found[1:]:
-        outcome = await run.provider.delete(extra.kind, extra.id, f"{run.id}-{entry.number}-extra-{extra.id}")
+        ended = await _end(run, entry, extra)
         said.append(
             Diagnostic.warning(
                 f"The provider had made {entry.address} twice",
-                f"{found[0].id} is kept; {extra.id} was "
-                + ("deleted." if not getattr(outcome, "diagnostic", None) else "not deleted; please delete it."),
+                f"{found[0].id} is kept; {extra.id} was " + ("deleted." if ended else "not deleted; please delete it."),
                 address=entry.address,
             )
         )
     return found[0], said
+
+
+async def _end(run: Run, entry: Entry, extra: Observed) -> bool:
+    """Whether a surplus creation is gone; False where the provider refuses to delete it.
+
+    Raises:
+        OutcomeUnknown: no one knows; the entry stays open, so that the next run sees both again.
+    """
+    reason = ""
+    for _ in range(3):
+        run.writer.check()
+        outcome = await run.provider.delete(extra.kind, extra.id, f"{run.id}-{entry.number}-extra-{extra.id}")
+        if not isinstance(outcome, Ambiguous):
+            return isinstance(outcome, Done)
+        reason = outcome.reason
+        await run.clock.sleep(run.patience.poll_s)
+    raise OutcomeUnknown(unknown_outcome(entry, reason))
 
 
 def unknown_outcome(entry: Entry, reason: str, error: FlowplanError | None = None) -> Diagnostic:

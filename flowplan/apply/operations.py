@@ -13,8 +13,9 @@ from flowplan.apply.looking import keep_one, look, unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
 from flowplan.launch import LaunchFacts, needs_code, render
 from flowplan.plan.change import Action, ResourceChange, Step
+from flowplan.plan.diff import same
 from flowplan.plan.observe import adopt
-from flowplan.ports import Ambiguous, Done, EventKind, Handle, Observed, Outcome, Refused, StoreError
+from flowplan.ports import Ambiguous, Done, EventKind, Handle, Observed, Refused, StoreError
 from flowplan.resources import Change, kind_of
 from flowplan.state.journal import Entry, Operation, Status
 from flowplan.state.snapshot import Record
@@ -51,7 +52,10 @@ async def create(run: Run, step: Step) -> Record:
         run.writer.check()
         outcome = await run.provider.create(step.address.kind, attributes, f"{run.id}-{entry.number}")
         if isinstance(outcome, Ambiguous):
-            outcome = await _resolve_create(run, entry, outcome)
+            outcome = await _resolve_create(run, entry, outcome.reason) or outcome
+        elif attempt > 1:
+            # Why: an earlier try may have arrived late after all: it made a second one, or is why this was refused.
+            outcome = await _resolve_create(run, entry, "an earlier request was not answered", outcome) or outcome
         if isinstance(outcome, Ambiguous):
             if attempt < _TRIES:
                 continue
@@ -67,16 +71,24 @@ async def create(run: Run, step: Step) -> Record:
     raise AssertionError("every try returns, raises or tries again")
 
 
-async def _resolve_create(run: Run, entry: Entry, outcome: Ambiguous) -> Outcome:
-    """What a creation's ambiguous answer turns out to mean: `Done`, or still `Ambiguous` where nothing is found."""
+async def _resolve_create(
+    run: Run, entry: Entry, reason: str, answer: Done | Refused | None = None
+) -> Done | None:
+    """What there is of a creation one of whose requests was not answered; None where nothing is found.
+
+    ``answer`` is what a later request was answered; an object it made is counted in, listed or not.
+    """
+    made = answer.observed if isinstance(answer, Done) else None
     try:
-        found = await look(run, entry, run.patience.visibility_s)
+        found = await look(run, entry, 0.0 if made else run.patience.visibility_s)
     except StoreError:
         raise
     except FlowplanError as error:
-        raise OutcomeUnknown(unknown_outcome(entry, outcome.reason, error)) from error
+        raise OutcomeUnknown(unknown_outcome(entry, reason, error)) from error
+    if made is not None and made.id not in {one.id for one in found}:
+        found.append(made)
     if not found:
-        return outcome
+        return None
     kept, said = await keep_one(run, entry, found)
     for diagnostic in said:
         run.emit(EventKind.NOTICE, diagnostic=diagnostic, address=entry.address)
@@ -88,7 +100,12 @@ async def _already_named(run: Run, kind: Kind, name: str, config: Mapping[str, A
     if kind is Kind.TASK and config.get("unique_name"):
         return []
     if kind is Kind.VOLUME:
-        return list(run.names.get((kind, name), ()))
+        # Why: adopting a stranger's volume is worse than one listing; it is asked for once in a run, not per volume.
+        async with run.naming:
+            if run.volumes is None:
+                listed = await run.provider.observe((), [kind])
+                run.volumes = [o for o in listed.objects.values() if o.kind is kind]
+        return [*run.names.get((kind, name), ()), *(o.id for o in run.volumes if o.name == name)]
     return [o.id for o in await run.provider.find(Handle(kind, name))]
 
 
@@ -202,19 +219,19 @@ async def update(run: Run, step: Step) -> Record:
     return await finish_update(run, entry, record)
 
 
-async def finish_update(run: Run, entry: Entry, record: Record) -> Record:
-    """Send what an update's entry says (again, if need be: every request sets absolute values) and end it."""
+async def finish_update(run: Run, entry: Entry, record: Record, again: bool = False) -> Record:
+    """Send what an update's entry says and end it; ``again`` after an interruption: what holds already is not sent."""
     kind = kind_of(entry.kind)
     sends = dict(entry.changes["send"])
     observed: Observed | None = None
-    if any(kind.attributes[name].change is Change.PAUSED for name in sends):
-        await _request(run, entry, {"paused": True})
-        await _until_paused(run, entry)
-        observed = await _request(run, entry, sends)
-        if entry.changes.get("resume"):
-            observed = await _request(run, entry, {"paused": False})
-    else:
-        observed = await _request(run, entry, sends)
+    try:
+        if any(kind.attributes[name].change is Change.PAUSED for name in sends):
+            observed = await _change_paused(run, entry, sends)
+        else:
+            observed = await _request(run, entry, sends, again)
+    except Failed:
+        run.writer.commit(entry.number, Status.FAILED, None)
+        raise
     if observed is not None:
         kept = {name: value for name, value in record.attributes.items() if name == "completion"}
         record = evolve(record, attributes={**observed.attributes, **kept})
@@ -223,20 +240,71 @@ async def finish_update(run: Run, entry: Entry, record: Record) -> Record:
     return record
 
 
-async def _request(run: Run, entry: Entry, changes: Mapping[str, Any]) -> Observed | None:
-    reason = ""
+async def _change_paused(run: Run, entry: Entry, sends: Mapping[str, Any]) -> Observed | None:
+    """Pause, change, resume. A change that is refused leaves the task running as it was found."""
+    paused = await _request(run, entry, {"paused": True})
+    if paused is None or paused.attributes.get("status") != "paused":
+        await _until_paused(run, entry)
+    try:
+        observed = await _request(run, entry, sends)
+    except Failed:
+        if entry.changes.get("resume"):
+            await _request(run, entry, {"paused": False})
+        raise
+    if entry.changes.get("resume"):
+        observed = await _request(run, entry, {"paused": False})
+    return observed
+
+
+async def _request(
+    run: Run, entry: Entry, changes: Mapping[str, Any], again: bool = False
+) -> Observed | None:
+    """One request that sets absolute values; before it is sent again, the object is read (apply-protocol.md).
+
+    Raises:
+        Failed: it was refused; the entry is left open.
+        OutcomeUnknown: no try was answered.
+    """
+    reason = "It was interrupted"
     for attempt in range(_TRIES):
+        if attempt or again:
+            held = await _already(run, entry, changes, reason)
+            if held is not None:
+                return held
         run.writer.check()
         key = f"{run.id}-{entry.number}-{'-'.join(changes)}-{attempt}"
         outcome = await run.provider.update(entry.kind, entry.id, changes, key)
         if isinstance(outcome, Done):
             return outcome.observed
         if isinstance(outcome, Refused):
-            run.writer.commit(entry.number, Status.FAILED, None)
             raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
         reason = outcome.reason
         await run.clock.sleep(run.patience.poll_s)
+    held = await _already(run, entry, changes, reason)
+    if held is not None:
+        return held
     raise OutcomeUnknown(unknown_outcome(entry, reason))
+
+
+async def _already(run: Run, entry: Entry, changes: Mapping[str, Any], reason: str) -> Observed | None:
+    """The object, if it is already as a request asked; not every provider takes the same request twice."""
+    try:
+        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
+    except StoreError:
+        raise
+    except FlowplanError as error:
+        raise OutcomeUnknown(unknown_outcome(entry, reason, error)) from error
+    found = seen.find(entry.kind, entry.id)
+    if found is None or not found.exists:
+        return None
+    declared = kind_of(entry.kind).attributes
+    for name, value in changes.items():
+        if name == "paused":
+            if (found.attributes.get("status") == "paused") is not value:
+                return None
+        elif not same(found.attributes.get(name), value, declared[name]):
+            return None
+    return found
 
 
 async def _until_paused(run: Run, entry: Entry) -> None:
@@ -257,7 +325,11 @@ async def delete(run: Run, step: Step) -> None:
 
 
 async def release(run: Run, record: Record) -> Record:
-    """End a completed task's instances and keep its record: it is satisfied, and costs nothing any more."""
+    """End a completed task's instances and keep its record: it is satisfied, and costs nothing any more.
+
+    ``record`` holds the completion, and the entry holds it too: the state learns of both at once, so no
+    completion is ever on record of a task whose instances were forgotten.
+    """
     kept = evolve(record, attributes={**record.attributes, "status": "completed"})
     await _delete(run, record.address, keep=kept)
     return kept
@@ -272,7 +344,7 @@ async def _delete(run: Run, address: Address, keep: Record | None) -> None:
         begun_at=run.clock.now(),
         id=record.id,
         name=record.name,
-        changes={"keep": keep is not None},
+        changes={"keep": None if keep is None else dict(keep.attributes)},
     )
     entry = evolve(entry, number=run.writer.begin(entry))
     await finish_delete(run, entry, keep)
@@ -307,14 +379,18 @@ async def finish_delete(run: Run, entry: Entry, keep: Record | None) -> None:
 async def _until_released(run: Run, entry: Entry) -> None:
     """Wait until nothing uses a volume any more: the end of a bid takes effect on its volumes with a delay."""
     deadline = run.clock.monotonic() + run.patience.release_s
-    ended = {r.id for r in run.records.values()}
+    ours = {r.id: r.kind for r in run.records.values()}
     for pause in run.pauses():
         seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
         found = seen.find(entry.kind, entry.id)
         users = [*(found.attributes.get("bids") or ()), *(found.attributes.get("reservations") or ())] if found else []
-        # Why: another live resource of ours holds it on purpose; waiting would not help.
-        if not users or set(users) & ended or run.clock.monotonic() >= deadline:
+        if not users or run.clock.monotonic() >= deadline:
             return
+        holders = [(ours[user], user) for user in users if user in ours]
+        if holders:
+            seen = await run.provider.observe(holders, {kind for kind, _ in holders})
+            if any((one := seen.find(*holder)) is not None and one.exists for holder in holders):
+                return  # another live resource of ours holds it on purpose; waiting would not help
         await run.clock.sleep(pause)
 
 

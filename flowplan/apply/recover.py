@@ -14,6 +14,9 @@ from flowplan.ports import EventKind, StoreError
 from flowplan.state.journal import Entry, Operation, Status
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
+_LONG_AGO_S = 3600.0
+"""The age of an entry, in seconds, from which on none of its requests can still be on its way."""
+
 
 async def recover(run: Run, unfinished: Sequence[Entry]) -> list[Diagnostic]:
     """Settle each entry by looking; returns what could not be settled (its entry stays open).
@@ -22,9 +25,12 @@ async def recover(run: Run, unfinished: Sequence[Entry]) -> list[Diagnostic]:
     not happened. Updates and deletions are simply done again: they set absolute values.
     """
     left = []
+    # Why: one window for all, from now on. A request may have left long after its entry began (it was tried
+    # again, or the process was suspended), so the age of the entry proves nothing unless it is great.
+    until = run.clock.monotonic() + run.patience.visibility_s
     for entry in unfinished:
         try:
-            message = await _settle(run, entry)
+            message = await _settle(run, entry, until)
         except OutcomeUnknown as error:
             left.append(error.diagnostic)
             continue
@@ -41,10 +47,10 @@ async def recover(run: Run, unfinished: Sequence[Entry]) -> list[Diagnostic]:
     return left
 
 
-async def _settle(run: Run, entry: Entry) -> str:
+async def _settle(run: Run, entry: Entry, until: float) -> str:
     if entry.operation is Operation.CREATE:
         age = (run.clock.now() - entry.begun_at).total_seconds()
-        window = max(0.0, run.patience.visibility_s - age) if age >= 0 else run.patience.visibility_s
+        window = 0.0 if age > _LONG_AGO_S else max(0.0, until - run.clock.monotonic())
         found = await look(run, entry, window)
         if not found:
             run.writer.commit(entry.number, Status.FAILED, None)
@@ -68,8 +74,9 @@ async def _settle(run: Run, entry: Entry) -> str:
             dependencies=entry.dependencies,
             protected=entry.protected,
         )
-        await finish_update(run, entry, record)
+        await finish_update(run, entry, record, again=True)
         return f"interrupted update: finished [id={entry.id}]"
-    keep = record_now if entry.changes.get("keep") else None
+    attributes = entry.changes.get("keep")
+    keep = evolve(record_now, attributes=attributes) if attributes and record_now is not None else None
     await finish_delete(run, entry, keep)
     return f"interrupted delete: finished [id={entry.id}]"

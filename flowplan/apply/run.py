@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from attrs import define, field, frozen
 
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Plan, ResourceChange, Step
-from flowplan.ports import Clock, Event, EventKind, InstanceAccess, Provider, Reporter, Writer
+from flowplan.ports import Clock, Event, EventKind, InstanceAccess, Observed, Provider, Reporter, Writer
 from flowplan.resources import Settings, kind_of
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
@@ -69,6 +70,10 @@ class Run:
     records: dict[Address, Record] = field(factory=dict)
     names: Mapping[tuple[Any, str], Sequence[str]] = field(factory=dict)
     """Ids already seen under a name when the run began, by kind and name."""
+    volumes: list[Observed] | None = None
+    """The volumes there were when the first one was about to be made; None before."""
+    naming: asyncio.Lock = field(factory=asyncio.Lock)
+    """Held while ``volumes`` is asked for."""
     patience: Patience = Patience()
     changes: dict[Address, ResourceChange] = field(factory=dict)
 

@@ -9,13 +9,13 @@ from typing import Any
 from attrs import define, evolve, field
 
 from flowplan.apply.operations import release
-from flowplan.apply.run import Failed, Run
+from flowplan.apply.run import Failed, OutcomeUnknown, Run
 from flowplan.lang.stack import Condition
 from flowplan.plan.change import Step
-from flowplan.ports import Observed
+from flowplan.ports import Observed, StoreError
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Kind
-from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.quantity import format_duration
 
 
@@ -26,6 +26,7 @@ class Waiting:
     run: Run
     _waiters: dict[str, tuple[Step, asyncio.Future[Record]]] = field(factory=dict)
     _deadlines: dict[str, float] = field(factory=dict)
+    _listed_by: dict[str, float] = field(factory=dict)
     _task: asyncio.Task[None] | None = None
 
     async def wait(self, step: Step) -> Record:
@@ -36,6 +37,7 @@ class Waiting:
         """
         future: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
         self._waiters[step.id] = (step, future)
+        self._listed_by[step.id] = self.run.clock.monotonic() + self.run.patience.visibility_s
         resource = self.run.stack.resources.get(step.address)
         assert step.condition is not None
         limit = resource.timeouts.get(step.condition.value) if resource else None
@@ -78,8 +80,10 @@ class Waiting:
             observed = seen.find(Kind.TASK, record.id) if record else None
             try:
                 result = await self._judge(step, record, observed)
-            except Failed as failure:
-                future.set_exception(failure)
+            except StoreError:
+                raise
+            except (Failed, OutcomeUnknown, FlowplanError) as error:
+                future.set_exception(error)
                 continue
             if result is not None:
                 future.set_result(result)
@@ -98,6 +102,8 @@ class Waiting:
             if code != 0:
                 raise Failed(_failed(step, code))
             return record
+        if observed is None and self.run.clock.monotonic() < self._listed_by[step.id]:
+            return None  # what has just been made may be missing from lists
         if observed is None or not observed.exists:
             raise Failed(_ended(step, "it was cancelled or lost before it completed"))
         if step.condition is Condition.RUNNING and observed.attributes.get("status") == "running":
@@ -121,10 +127,10 @@ class Waiting:
         """Record the completion, and end the instances of a task that wants it (``terminate_on_exit``)."""
         attributes = {**record.attributes, **(observed.attributes if observed else {}), "completion": dict(completion)}
         record = evolve(record, attributes=attributes)
+        if record.config.get("terminate_on_exit") and observed is not None and observed.exists:
+            return await release(self.run, record)
         self.run.writer.save([record])
         self.run.records[record.address] = record
-        if record.config.get("terminate_on_exit") and observed is not None and observed.exists:
-            record = await release(self.run, record)
         return record
 
 

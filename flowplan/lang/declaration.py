@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from flowplan.lang.document import Document, Map
 from flowplan.lang.mounts import translate
 from flowplan.lang.scope import Scope, Silent
 from flowplan.lang.stack import Resource
+from flowplan.lang.template import templates
 from flowplan.lang.words import ExpressionError
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Span
@@ -103,8 +106,6 @@ class Declaration:
 
     def texts(self) -> Iterable[str]:
         """Every text with an expression in it."""
-        from flowplan.lang.world import templates
-
         return templates(self.body)
 
     def _expand(self) -> dict[str | None, Instance] | None:
@@ -114,8 +115,6 @@ class Declaration:
         if not self.has_each:
             desired = self._desired(Scope(self.world, self.document, base))
             return None if desired is None else {None: Instance(self, base, None, default, desired)}
-        from flowplan.lang.world import slugs
-
         items = self._items(Scope(self.world, self.document, base))
         if items is None:
             return None
@@ -319,3 +318,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value
+
+
+def slugs(keys: Iterable[str]) -> Mapping[str, str]:
+    """For each ``for_each`` key a piece of a name: its letters and digits, and a digest where two would be alike."""
+    plain = {key: re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-") for key in keys}
+    count: dict[str, int] = {}
+    for slug in plain.values():
+        count[slug] = count.get(slug, 0) + 1
+    return {
+        key: slug
+        if slug and count[slug] == 1
+        else f"{slug}-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}".lstrip("-")
+        for key, slug in plain.items()
+    }

@@ -92,7 +92,7 @@ def words(error: Exception) -> str:
     if isinstance(error, jinja2.UndefinedError):
         return str(error.message)
     if isinstance(error, ZeroDivisionError):
-        return "this divides by zero"
+        return "the expression divides by zero"
     if isinstance(error, RecursionError):
         return "this expression is too deeply nested"
     text = str(error).splitlines()

@@ -8,7 +8,7 @@ A text is compiled once, however often it stands in a stack.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from attrs import frozen
 from jinja2 import nodes
 from jinja2.parser import Parser
 
+from flowplan.lang.document import Map, Seq
 from flowplan.lang.functions import (
     FILTERS_ALLOWED,
     MAX_ITEMS,
@@ -66,6 +67,24 @@ _PART = re.compile(r"\.([A-Za-z][A-Za-z0-9_]*)|\['([^']*)'\]|\[\"([^\"]*)\"\]|\[
 def is_template(text: str) -> bool:
     """Whether a text holds an expression or a statement at all."""
     return "{{" in text or "{%" in text
+
+
+def templates(node: Any) -> Iterable[str]:
+    """Every text with an expression inside a value of a document."""
+    found: list[str] = []
+    waiting = [node]
+    while waiting:
+        item = waiting.pop()
+        kind = type(item)
+        if kind is str:
+            if "{" in item and is_template(item):
+                found.append(item)
+        elif kind is Map:
+            waiting.extend(item.values())
+            waiting.extend(item)
+        elif kind is Seq:
+            waiting.extend(item)
+    return found
 
 
 def _plain_path(root: str, rest: str) -> PathExpr | None:

@@ -19,9 +19,9 @@ from flowplan.lang.findings import Findings
 from flowplan.lang.meta import unknown_key
 from flowplan.lang.scope import Scope, Silent
 from flowplan.lang.stack import Source, VariableValue
-from flowplan.lang.template import is_template
+from flowplan.lang.template import is_template, templates
 from flowplan.lang.words import ExpressionError
-from flowplan.lang.world import World, templates
+from flowplan.lang.world import World
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, Severity, Span, did_you_mean
 from flowplan.values.quantity import Money, format_instant, parse_duration, parse_instant
 from flowplan.values.value import Sensitive
@@ -252,17 +252,17 @@ def settle(
             else:
                 _undeclared(findings, declared, source, name)
     values: dict[str, VariableValue] = {}
+    chosen: VariableSource | None
     for name, variable in declared.items():
         if not variable.ok:
             world.broken_variables.add(name)
             continue
         if name in given:
-            raw, source = given[name]
-            origin, (span, snippet) = _origin(source, name), source.span_of(name)
-            is_text = source.is_text
+            raw, chosen = given[name]
+            origin = _origin(chosen, name)
+            is_text = chosen.is_text
         elif variable.default is not _MISSING:
-            raw, origin, is_text = variable.default, "default", False
-            span, snippet = variable.document.locate(variable.default_at)
+            raw, origin, is_text, chosen = variable.default, "default", False, None
         else:
             _missing(findings, variable)
             world.broken_variables.add(name)
@@ -273,6 +273,9 @@ def settle(
             if variable.type is not None and not nullable:
                 value = TYPES[variable.type](value)
         except ValueError as error:
+            # Why only here: to find where a value ends is to parse the file again
+            where = chosen.span_of(name) if chosen is not None else None
+            span, snippet = where or variable.document.locate(variable.default_at)
             findings.add_problem(
                 f"the variable {name} must be {error}, not {describe(raw)}",
                 f"The value comes from: {origin}.",

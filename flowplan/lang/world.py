@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flowplan.lang.declaration import Declaration
 from flowplan.lang.descent import descend, sensitive
-from flowplan.lang.document import Document, Map, Seq
+from flowplan.lang.document import Document
 from flowplan.lang.findings import Findings
 from flowplan.lang.reader import Reader, inside
 from flowplan.lang.scope import Scope, Silent
-from flowplan.lang.template import Program, is_template, program_of
+from flowplan.lang.template import Program, program_of, templates
 from flowplan.lang.words import ExpressionError, PathExpr, Slot
 from flowplan.resources.attribute import ResourceKind
 from flowplan.values.address import Address, Kind
@@ -350,35 +348,3 @@ class _Evaluating:
     def __exit__(self, *_: object) -> None:
         self._thing.running = False
         self._active.pop()
-
-
-def templates(node: Any) -> Iterable[str]:
-    """Every text with an expression inside a value of a document."""
-    found: list[str] = []
-    waiting = [node]
-    while waiting:
-        item = waiting.pop()
-        kind = type(item)
-        if kind is str:
-            if "{" in item and is_template(item):
-                found.append(item)
-        elif kind is Map:
-            waiting.extend(item.values())
-            waiting.extend(item)
-        elif kind is Seq:
-            waiting.extend(item)
-    return found
-
-
-def slugs(keys: Iterable[str]) -> Mapping[str, str]:
-    """For each ``for_each`` key a piece of a name: its letters and digits, and a digest where two would be alike."""
-    plain = {key: re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-") for key in keys}
-    count: dict[str, int] = {}
-    for slug in plain.values():
-        count[slug] = count.get(slug, 0) + 1
-    return {
-        key: slug
-        if slug and count[slug] == 1
-        else f"{slug}-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}".lstrip("-")
-        for key, slug in plain.items()
-    }

@@ -15,6 +15,7 @@ from flowplan.values.diagnostic import Diagnostic
 
 NOT_RECORDED = "it is not in the state yet"
 GONE = "it no longer exists at the provider"
+REWIRED = "what it depends on changed; only the record is changed"
 
 
 def dependencies_of(resource: Resource) -> tuple[Address, ...]:
@@ -58,12 +59,13 @@ def decide(
     )
     replacing = [c for c in ours if c.change is Change.REPLACE]
     if record.kind is Kind.TASK and completion is not None:
-        return _of_completed(resource, ours, replacing, gone, completion, common)
+        return _of_completed(resource, record, ours, replacing, gone, common)
     if gone:
         if record.kind is Kind.RESERVATION:
             # Why: an ended reservation has done what it was bought for; it is over, not lost.
             return ResourceChange(action=Action.NO_OP, **common)
-        if record.kind is Kind.TASK and resource.lifecycle.on_lost == "keep":
+        if record.kind is Kind.TASK and resource.lifecycle.on_lost != "recreate":
+            # Where on_lost is fail, the planner says so.
             return ResourceChange(action=Action.NO_OP, **common)
         return ResourceChange(action=Action.CREATE, reasons=(GONE,), attributes=ours, **common)
     if replacing:
@@ -89,6 +91,9 @@ def decide(
             # Why: protection must be on record before its block can be deleted, or deleting it would lift it.
             said = "on" if resource.lifecycle.prevent_destroy else "off"
             return ResourceChange(action=Action.UPDATE, reasons=(f"prevent_destroy was turned {said}",), **common)
+        if dependencies_of(resource) != record.dependencies:
+            # Why: the order of destruction follows from the record, also when the block is gone.
+            return ResourceChange(action=Action.UPDATE, reasons=(REWIRED,), **common)
         return ResourceChange(action=Action.NO_OP, **common)
     reasons = tuple(
         f"{c.name} changed in the stack" + ("" if c.name in fed or not _sends(c) else " (already so at the provider)")
@@ -110,15 +115,17 @@ def _sends(change: AttributeChange) -> bool:
 
 def _of_completed(
     resource: Resource,
+    record: Record,
     ours: tuple[AttributeChange, ...],
     replacing: list[AttributeChange],
     gone: bool,
-    completion: Mapping[str, Any],
     common: Mapping[str, Any],
 ) -> ResourceChange:
     """A task that ran to its end: run again only when its declaration says something else, or ``rerun: always``."""
     rerun = resource.lifecycle.rerun
     again = rerun == "always" or (rerun == "on_change" and bool(replacing))
+    if not again and not ours and dependencies_of(resource) != record.dependencies:
+        return ResourceChange(action=Action.UPDATE, reasons=(REWIRED,), **common)
     if not again:
         return ResourceChange(action=Action.NO_OP, **common)
     said = (

@@ -46,14 +46,17 @@ class Observation:
     """All that one refresh saw: objects by kind and id, and the market. A value; planning reads nothing else.
 
     ``kinds`` are the kinds that were listed: an id of such a kind that is not among ``objects`` is gone.
+    ``at`` is when it was asked for: what was recorded just before may be missing from lists yet.
     ``completions`` are the completion records that were read, by task id (``exit_code``, ``ended_at``).
     """
 
     project: str
-    objects: Mapping[tuple[Kind, str], Observed] = field(factory=dict)
+    # Why: asyncio formats a finished task's result when it restores signal handlers; this one is large.
+    objects: Mapping[tuple[Kind, str], Observed] = field(factory=dict, repr=False)
     offers: Sequence[Offer] = ()
     kinds: frozenset[Kind] = frozenset()
     completions: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    at: datetime | None = None
 
     def find(self, kind: Kind, id: str) -> Observed | None:
         """The object with this id, or None if the listing did not hold it."""

@@ -8,7 +8,12 @@ from typing import Any
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Action, Mode, OutputChange, PlanOptions, ResourceChange
 from flowplan.state.snapshot import Snapshot
-from flowplan.values.value import Lookup, is_known, is_sensitive, resolve, seal
+from flowplan.values.value import Lookup, Sensitive, is_known, is_sensitive, resolve, seal
+
+
+def _hide(value: Any) -> Any:
+    """A value as it is recorded for an output that is sensitive by declaration: wholly sealed."""
+    return value if is_sensitive(value) else Sensitive(value)
 
 
 def output_changes(
@@ -37,6 +42,6 @@ def output_changes(
             continue
         if name not in snapshot.outputs:
             found.append(OutputChange(name, Action.CREATE, None, value, hidden))
-        elif seal(value, snapshot.key) != before:
+        elif seal(_hide(value) if output.sensitive else value, snapshot.key) != before:
             found.append(OutputChange(name, Action.UPDATE, before, value, hidden))
     return tuple(found)

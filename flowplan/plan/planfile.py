@@ -88,6 +88,7 @@ def _observation(observation: Observation | None) -> Any:
         return None
     return {
         "project": observation.project,
+        "at": format_instant(observation.at) if observation.at else None,
         "kinds": sorted(kind.value for kind in observation.kinds),
         "objects": [
             {
@@ -123,7 +124,8 @@ def load_planfile(name: str, text: str) -> PlanFile:
     if body["flowplan_plan"] != FORMAT:
         raise _bad(name, f"It has format {body['flowplan_plan']!r}; this version of flowplan knows format {FORMAT}.")
     digest = body.pop("digest", None)
-    if digest != digest_of(body):
+    # Why the whole text: 2.0 may also be written 2e0; a plan is as it was written or it is refused.
+    if digest != digest_of(body) or _text({**body, "digest": digest}) != text.rstrip("\n"):
         raise _bad(name, "Its content does not match its seal: it was changed or cut after it was written.")
     try:
         return PlanFile(
@@ -157,6 +159,7 @@ def _load_observation(body: Any) -> Observation | None:
         offers=tuple(Offer(*offer) for offer in body["offers"]),
         kinds=frozenset(Kind(kind) for kind in body["kinds"]),
         completions=body["completions"],
+        at=parse_instant(body["at"]) if body["at"] else None,
     )
 
 

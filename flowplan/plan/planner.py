@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from attrs import evolve
@@ -27,6 +28,9 @@ from flowplan.values.diagnostic import Diagnostic, Diagnostics
 from flowplan.values.value import NotYetKnown, Reference, Unknown, is_known, resolve
 
 _NORMAL = PlanOptions()
+
+VISIBILITY = timedelta(seconds=10)
+"""How long what was made may be missing from lists before it is taken for gone."""
 
 
 def plan(
@@ -141,6 +145,8 @@ class _Walk:
             key=self.snapshot.key,
             completion=self._completion(record),
         )
+        if gone and change.action is Action.NO_OP and resource.lifecycle.on_lost == "fail" and _was_lost(change, self):
+            self.found.add(_lost(change, resource))
         self._targets[address] = change.targets
         if change.action in (Action.CREATE, Action.REPLACE):
             self._renewed.add(address)
@@ -174,10 +180,17 @@ class _Walk:
         if record is None or self.observation is None or record.kind not in self.observation.kinds:
             return None, False
         seen = self.observation.find(record.kind, record.id)
+        if seen is None and self._is_fresh(record):
+            return None, False
         if seen is None or not seen.exists:
             return (seen.attributes if seen else None), True
         self._observed[record.address] = seen.attributes
         return seen.attributes, False
+
+    def _is_fresh(self, record: Record) -> bool:
+        """Whether it was made so shortly before the listing that the listing need not hold it (law 3)."""
+        at = self.observation.at if self.observation else None
+        return at is not None and record.created_at is not None and at - record.created_at < VISIBILITY
 
     def _completion(self, record: Record | None) -> Mapping[str, Any] | None:
         if record is None:
@@ -194,6 +207,22 @@ class _Walk:
             changed = tuple(drift_changes(kind_of(record.kind), record.attributes, observed))
             if changed:
                 self.drift.append(Drift(record.address, attributes=changed))
+
+
+def _was_lost(change: ResourceChange, walk: _Walk) -> bool:
+    record = walk.snapshot.records[change.address]
+    return change.kind is Kind.TASK and walk._completion(record) is None
+
+
+def _lost(change: ResourceChange, resource: Resource) -> Diagnostic:
+    return Diagnostic.error(
+        f"{change.address} was lost",
+        f"{change.id} no longer exists at the provider, it did not complete, and its lifecycle.on_lost is fail.",
+        span=resource.span,
+        snippet=resource.snippet,
+        address=change.address,
+        suggestion="Set on_lost: recreate to have it made again, or take the task out of the stack.",
+    )
 
 
 def _refusal(change: ResourceChange, name: str, loses: str, span_of: Any) -> Diagnostic:

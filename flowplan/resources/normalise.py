@@ -14,6 +14,7 @@ Samples = Mapping[str, Callable[[int], Any]]
 """For a field whose value is unknown: a valid stand-in, from a running number so that no two collide."""
 
 _DROP = object()
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def normalise(
@@ -44,9 +45,15 @@ def normalise(
 def _stand_in(value: Any, path: Path, held: list[tuple[Path, Any]], samples: Samples) -> Any:
     kind = type(value)
     if kind is dict:
-        return {key: _stand_in(item, (*path, key), held, samples) for key, item in value.items()}
+        return {
+            key: item if type(item) in _PLAIN else _stand_in(item, (*path, key), held, samples)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
-        return [_stand_in(item, (*path, index), held, samples) for index, item in enumerate(value)]
+        return [
+            item if type(item) in _PLAIN else _stand_in(item, (*path, index), held, samples)
+            for index, item in enumerate(value)
+        ]
     if kind is Sensitive:
         held.append((path, value))
         return value.reveal()
@@ -87,4 +94,4 @@ def _without_secrets(problem: Problem, held: list[tuple[Path, Any]]) -> Problem:
         if inside or (text and (text in problem.message or text in problem.suggestion)):
             where = path_text(problem.path) or path_text(path)
             return Problem(problem.path, f"{where} is not valid (its value is sensitive and not shown)")
-    return problem
+    return Problem(problem.path, problem.message, problem.suggestion)

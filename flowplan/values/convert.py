@@ -171,6 +171,9 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 @cache
 def _public_names(kind: type) -> tuple[str, ...]:
+    """The fields of an attrs class that are data; none for any other type."""
+    if not attrs.has(kind):
+        return ()
     return tuple(a.name for a in attrs.fields(kind) if not a.name.startswith("_"))
 
 
@@ -183,12 +186,17 @@ def unstructure(value: Any) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
+    # Why the test in each line: most values are plain, and a call for each of them is most of the cost.
+    if names := _public_names(kind):
+        return {
+            name: item if type(item := getattr(value, name)) in _PLAIN else unstructure(item) for name in names
+        }
     if isinstance(value, Mapping):
         return {unstructure(key): unstructure(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [unstructure(item) for item in value]
+        return [item if type(item) in _PLAIN else unstructure(item) for item in value]
     if attrs.has(kind):
-        return {name: unstructure(getattr(value, name)) for name in _public_names(kind)}
+        return {}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (set, frozenset)):

@@ -9,7 +9,7 @@ from functools import total_ordering
 
 from attrs import frozen
 
-_MONEY = re.compile(r"\$?\s*(-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?)")
+_MONEY = re.compile(r"(?:(-)?\$?\s*|\$?\s*(-))((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -37,7 +37,8 @@ class Money:
     @property
     def wire(self) -> str:
         """As the provider writes it: two decimals, no thousands separators ("$1234.50")."""
-        return f"${self.cents // 100}.{self.cents % 100:02d}"
+        sign = "-" if self.cents < 0 else ""
+        return f"{sign}${abs(self.cents) // 100}.{abs(self.cents) % 100:02d}"
 
     @property
     def dollars(self) -> float:
@@ -61,7 +62,7 @@ class Money:
         if match is None:
             raise ValueError(f"{text!r} is not an amount of money; write one as $12.34")
         try:
-            return cls.of_dollars(match[1].replace(",", ""))
+            return cls.of_dollars((match[1] or match[2] or "") + match[3].replace(",", ""))
         except InvalidOperation:
             raise ValueError(f"{text!r} is not an amount of money; write one as $12.34") from None
 
@@ -106,9 +107,9 @@ def parse_instant(text: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a time; write one as 2026-12-01T00:00:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def format_instant(moment: datetime) -> str:

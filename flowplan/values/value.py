@@ -135,6 +135,8 @@ def unknowns(value: Any) -> Iterator[Unknown]:
     elif kind is list or kind is tuple:
         for item in value:
             yield from unknowns(item)
+    elif kind is Sensitive:
+        yield from unknowns(value.reveal())
     elif kind is Unknown:
         yield value
 
@@ -153,9 +155,14 @@ def is_sensitive(value: Any) -> bool:
 
 
 def resolve(value: Any, lookup: Lookup) -> Any:
-    """``value`` with each unknown that ``lookup`` can answer replaced by its value; the others stay unknown."""
+    """``value`` with each unknown that ``lookup`` can answer replaced by its value; the others stay unknown.
+
+    Unknowns inside sensitive values are answered too, and what holds them stays sensitive.
+    """
 
     def settle(leaf: Any) -> Any:
+        if type(leaf) is Sensitive:
+            return leaf if is_known(leaf) else Sensitive(resolve(leaf.reveal(), lookup))
         if type(leaf) is not Unknown:
             return leaf
         try:

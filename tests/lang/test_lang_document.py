@@ -37,7 +37,7 @@ def value_of(text: str) -> object:
 
 
 def complaints(text: str) -> list[str]:
-    document, found = parse_document("d.yaml", text)
+    _, found = parse_document("d.yaml", text)
     return [f"{d.span.line}:{d.span.column} {d.summary}" for d in found if d.span is not None]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from stacks import load, shown
+from lang_stacks import load, shown
 
 BROKEN = [
     ("a: 1\n", ["1:1 there is no section 'a'", "1:1 the stack has no name"]),
@@ -56,7 +56,7 @@ BROKEN = [
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: '{{ 1 / 0 }}'\n",
-        ["5:6 this divides by zero"],
+        ["5:6 the expression divides by zero"],
     ),
     (
         "stack: s\nvariables:\n  n: {default: 99, validate: '{{ value <= 64 }}'}\n",
@@ -243,7 +243,7 @@ def test_all_mistakes_come_at_once_in_file_order() -> None:
         "2:11",
         "4:13",
         "6:10",
-        "8:44",
+        "8:41",
         "8:54",
         "10:6",
     ]

@@ -35,7 +35,8 @@ def test_different_addresses_are_written_differently(first, second):
 
 @given(st.lists(addresses(), max_size=6))
 def test_order_is_total_and_repeatable(some):
-    assert sorted(some) == sorted(reversed(some))
+    backwards = list(reversed(some))
+    assert sorted(some) == sorted(backwards)
 
 
 @given(addresses())

@@ -48,13 +48,22 @@ def test_dollars_come_back_to_the_same_cents(amount):
 
 @pytest.mark.parametrize(
     ("text", "amount"),
-    [("$12.34", 1234), ("12.34", 1234), ("$1,234.50", 123450), (" 7 ", 700), ("0.005", 1), ("1.004", 100)],
+    [
+        ("$12.34", 1234),
+        ("12.34", 1234),
+        ("$1,234.50", 123450),
+        (" 7 ", 700),
+        ("0.005", 1),
+        ("1.004", 100),
+        ("-$1.99", -199),
+        ("$-5", -500),
+    ],
 )
 def test_spellings_of_money(text, amount):
     assert Money.parse(text).cents == amount
 
 
-@pytest.mark.parametrize("text", ["", "$", "1.2.3", "1,23", "twelve", "1e3", "€1", "--1"])
+@pytest.mark.parametrize("text", ["", "$", "1.2.3", "1,23", "twelve", "1e3", "€1", "--1", "-$-1"])
 def test_what_is_no_money(text):
     with pytest.raises(ValueError, match="write one as"):
         Money.parse(text)
