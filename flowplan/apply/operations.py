@@ -11,21 +11,18 @@ from attrs import evolve
 
 from flowplan.apply.looking import keep_one, look, unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
+from flowplan.apply.updating import TRIES, finish_update
 from flowplan.launch import LaunchFacts, needs_code, render
 from flowplan.plan.change import Action, ResourceChange, Step
-from flowplan.plan.diff import same
 from flowplan.plan.observe import adopt
-from flowplan.ports import Ambiguous, Done, EventKind, Handle, Observed, Refused, StoreError
-from flowplan.resources import Change, kind_of
+from flowplan.ports import Ambiguous, Done, EventKind, Handle, Refused, StoreError
+from flowplan.resources import kind_of
 from flowplan.state.journal import Entry, Operation, Status
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
 from flowplan.values.convert import Problem
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.value import Sensitive, is_known, path_text, resolve, seal, unknowns
-
-_TRIES = 3
-"""How often a creation is sent at most: again only after looking has shown that nothing came of it."""
 
 
 async def create(run: Run, step: Step) -> Record:
@@ -48,7 +45,7 @@ async def create(run: Run, step: Step) -> Record:
         protected=change.protected,
     )
     entry = evolve(entry, number=run.writer.begin(entry))
-    for attempt in range(1, _TRIES + 1):
+    for attempt in range(1, TRIES + 1):
         run.writer.check()
         outcome = await run.provider.create(step.address.kind, attributes, f"{run.id}-{entry.number}")
         if isinstance(outcome, Ambiguous):
@@ -57,7 +54,7 @@ async def create(run: Run, step: Step) -> Record:
             # Why: an earlier try may have arrived late after all: it made a second one, or is why this was refused.
             outcome = await _resolve_create(run, entry, "an earlier request was not answered", outcome) or outcome
         if isinstance(outcome, Ambiguous):
-            if attempt < _TRIES:
+            if attempt < TRIES:
                 continue
             raise OutcomeUnknown(unknown_outcome(entry, outcome.reason))
         if isinstance(outcome, Refused):
@@ -219,106 +216,6 @@ async def update(run: Run, step: Step) -> Record:
     return await finish_update(run, entry, record)
 
 
-async def finish_update(run: Run, entry: Entry, record: Record, again: bool = False) -> Record:
-    """Send what an update's entry says and end it; ``again`` after an interruption: what holds already is not sent."""
-    kind = kind_of(entry.kind)
-    sends = dict(entry.changes["send"])
-    observed: Observed | None = None
-    try:
-        if any(kind.attributes[name].change is Change.PAUSED for name in sends):
-            observed = await _change_paused(run, entry, sends)
-        else:
-            observed = await _request(run, entry, sends, again)
-    except Failed:
-        run.writer.commit(entry.number, Status.FAILED, None)
-        raise
-    if observed is not None:
-        kept = {name: value for name, value in record.attributes.items() if name == "completion"}
-        record = evolve(record, attributes={**observed.attributes, **kept})
-    run.writer.commit(entry.number, Status.DONE, record)
-    run.records[entry.address] = record
-    return record
-
-
-async def _change_paused(run: Run, entry: Entry, sends: Mapping[str, Any]) -> Observed | None:
-    """Pause, change, resume. A change that is refused leaves the task running as it was found."""
-    paused = await _request(run, entry, {"paused": True})
-    if paused is None or paused.attributes.get("status") != "paused":
-        await _until_paused(run, entry)
-    try:
-        observed = await _request(run, entry, sends)
-    except Failed:
-        if entry.changes.get("resume"):
-            await _request(run, entry, {"paused": False})
-        raise
-    if entry.changes.get("resume"):
-        observed = await _request(run, entry, {"paused": False})
-    return observed
-
-
-async def _request(
-    run: Run, entry: Entry, changes: Mapping[str, Any], again: bool = False
-) -> Observed | None:
-    """One request that sets absolute values; before it is sent again, the object is read (apply-protocol.md).
-
-    Raises:
-        Failed: it was refused; the entry is left open.
-        OutcomeUnknown: no try was answered.
-    """
-    reason = "It was interrupted"
-    for attempt in range(_TRIES):
-        if attempt or again:
-            held = await _already(run, entry, changes, reason)
-            if held is not None:
-                return held
-        run.writer.check()
-        key = f"{run.id}-{entry.number}-{'-'.join(changes)}-{attempt}"
-        outcome = await run.provider.update(entry.kind, entry.id, changes, key)
-        if isinstance(outcome, Done):
-            return outcome.observed
-        if isinstance(outcome, Refused):
-            raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
-        reason = outcome.reason
-        await run.clock.sleep(run.patience.poll_s)
-    held = await _already(run, entry, changes, reason)
-    if held is not None:
-        return held
-    raise OutcomeUnknown(unknown_outcome(entry, reason))
-
-
-async def _already(run: Run, entry: Entry, changes: Mapping[str, Any], reason: str) -> Observed | None:
-    """The object, if it is already as a request asked; not every provider takes the same request twice."""
-    try:
-        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
-    except StoreError:
-        raise
-    except FlowplanError as error:
-        raise OutcomeUnknown(unknown_outcome(entry, reason, error)) from error
-    found = seen.find(entry.kind, entry.id)
-    if found is None or not found.exists:
-        return None
-    declared = kind_of(entry.kind).attributes
-    for name, value in changes.items():
-        if name == "paused":
-            if (found.attributes.get("status") == "paused") is not value:
-                return None
-        elif not same(found.attributes.get(name), value, declared[name]):
-            return None
-    return found
-
-
-async def _until_paused(run: Run, entry: Entry) -> None:
-    deadline = run.clock.monotonic() + run.patience.pause_s
-    for pause in run.pauses():
-        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
-        found = seen.find(entry.kind, entry.id)
-        if found is None or not found.exists or found.attributes.get("status") == "paused":
-            return
-        if run.clock.monotonic() >= deadline:
-            raise OutcomeUnknown(unknown_outcome(entry, f"{entry.id} did not pause in time"))
-        await run.clock.sleep(pause)
-
-
 async def delete(run: Run, step: Step) -> None:
     """Delete a resource; its record is gone from the state when this returns."""
     await _delete(run, step.address, keep=None)
@@ -353,7 +250,7 @@ async def _delete(run: Run, address: Address, keep: Record | None) -> None:
 async def finish_delete(run: Run, entry: Entry, keep: Record | None) -> None:
     """Send a deletion (again, if need be: what is gone stays gone) and end its entry."""
     reason, waited = "", False
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         run.writer.check()
         outcome = await run.provider.delete(entry.kind, entry.id, f"{run.id}-{entry.number}")
         if isinstance(outcome, Refused) and outcome.transient and entry.kind is Kind.VOLUME and not waited:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from attrs import evolve
 
 from flowplan.apply.looking import keep_one, look, unknown_outcome
-from flowplan.apply.operations import finish_delete, finish_update
+from flowplan.apply.operations import finish_delete
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
+from flowplan.apply.updating import finish_update
 from flowplan.plan.observe import adopt
 from flowplan.ports import EventKind, StoreError
 from flowplan.state.journal import Entry, Operation, Status

@@ -62,10 +62,11 @@ class Waiting:
                 return
             try:
                 await self._round()
-            except Exception as error:
+            except BaseException as error:
+                # Why all: a poller that ends must take along whoever waits for it, or the apply would never end.
                 for _, future in list(self._waiters.values()):
                     if not future.done():
-                        future.set_exception(error)
+                        future.set_exception(error) if not isinstance(error, asyncio.CancelledError) else future.cancel()
                 return
             await self.run.clock.sleep(pause)
 

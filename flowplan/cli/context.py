@@ -96,7 +96,7 @@ class Context:
         from flowplan.lang.reader import FolderReader
 
         project = find_project(Path(path), self.environ)
-        files = read_stack_files(Path(path), project)
+        files = read_stack_files(Path(path), project, inputs.files)
         values = self.variable_sources(inputs)
         stack, found = load_stack(files.all_sources, values, FolderReader(files.folder), __version__)
         return Loaded(self.accept(stack, found), files, project, self.region(stack))
@@ -135,7 +135,7 @@ class Context:
             name, equals, value = pair.partition("=")
             if not equals:
                 raise click.UsageError(f"--var {name!r} has no value; write --var {name}=VALUE")
-            sources.append(VariableSource(f"--var {name}", {name: value}, is_text=True))
+            sources.append(VariableSource("--var", {name: value}, is_text=True))
         return sources
 
     def backend(self, project: Project) -> SqliteBackend:

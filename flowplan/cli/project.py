@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -55,18 +55,21 @@ def find_project(start: Path, environ: Mapping[str, str]) -> Project:
     return Project(root, Path(given).resolve() if given else root / "state")
 
 
-def read_stack_files(path: Path, project: Project) -> StackFiles:
+def read_stack_files(path: Path, project: Project, values: Collection[str] = ()) -> StackFiles:
     """The texts of the stack at ``path``: one file, or a folder whose YAML files share one namespace.
+
+    ``values`` are files of values that the user named (``--var-file``): in a folder they are no part of the stack.
 
     Raises:
         FlowplanError: there is nothing to read, or it cannot be read.
     """
     if path.is_dir():
         folder = path
+        apart = {Path(name).resolve() for name in values}
         names = sorted(
             entry.name
             for entry in path.iterdir()
-            if is_stack_file(entry.name) and not entry.name.startswith(".")
+            if is_stack_file(entry.name) and not entry.name.startswith(".") and entry.resolve() not in apart
         )
         if not names:
             raise FlowplanError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from flowplan.lang.build import parse_document
 from flowplan.lang.descent import describe
 from flowplan.lang.document import Document, Map
 from flowplan.lang.mounts import translate
+from flowplan.lang.naming import default_name, slugs
 from flowplan.lang.scope import Scope, Silent
 from flowplan.lang.stack import Resource
 from flowplan.lang.template import templates
@@ -48,7 +47,7 @@ class Declaration:
         self._broken = False
         self.references: dict[Reference, None] = {}
         if not self.has_each and "when" not in body:
-            self.plain = Instance(self, Address(kind, name), None, name.replace("_", "-"), True)
+            self.plain = Instance(self, Address(kind, name), None, default_name(kind, world.stack_name, name), True)
             self._instances = {None: self.plain}
 
     def instances(self) -> Mapping[str | None, Instance]:
@@ -111,8 +110,9 @@ class Declaration:
     def _expand(self) -> dict[str | None, Instance] | None:
         """The instances that ``for_each`` and ``when`` make, or None after a report."""
         base = Address(self.kind, self.name)
-        default = self.name.replace("_", "-")
+        stack = self.world.stack_name
         if not self.has_each:
+            default = default_name(self.kind, stack, self.name)
             desired = self._desired(Scope(self.world, self.document, base))
             return None if desired is None else {None: Instance(self, base, None, default, desired)}
         items = self._items(Scope(self.world, self.document, base))
@@ -125,7 +125,8 @@ class Declaration:
             desired = self._desired(Scope(self.world, self.document, address, (key, value)))
             if desired is None:
                 return None
-            found[key] = Instance(self, address, (key, value), f"{default}-{names[key]}", desired)
+            default = default_name(self.kind, stack, self.name, names[key])
+            found[key] = Instance(self, address, (key, value), default, desired)
         return found
 
     def _items(self, scope: Scope) -> dict[str, Any] | None:
@@ -243,6 +244,10 @@ class Instance:
             body["volumes"] = translate(
                 body["volumes"], world, lambda path, *words: scope.fail(self._offset(path), *words)
             )
+        if declaration.kind is Kind.VOLUME and "name" not in body:
+            # Its name at the provider starts with the stack's; where tasks find it need not.
+            own = default_name(Kind.TASK, "", declaration.name, self.address.key or "")
+            body.setdefault("mount_path", f"/volumes/{own}")
         config, problems = world.kinds[declaration.kind].normalise(body, self.default_name)
         for problem in problems:
             scope.broken = True
@@ -318,17 +323,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value
-
-
-def slugs(keys: Iterable[str]) -> Mapping[str, str]:
-    """For each ``for_each`` key a piece of a name: its letters and digits, and a digest where two would be alike."""
-    plain = {key: re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-") for key in keys}
-    count: dict[str, int] = {}
-    for slug in plain.values():
-        count[slug] = count.get(slug, 0) + 1
-    return {
-        key: slug
-        if slug and count[slug] == 1
-        else f"{slug}-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}".lstrip("-")
-        for key, slug in plain.items()
-    }

@@ -214,14 +214,15 @@ class _Loading:
             world.locals[entry.name] = Local(
                 world, entry.name, entry.document, entry.at, entry.node, entry.node_at
             )
-        for kind in Kind:
-            for entry in self._items(kind.section, kind.value, kind.value):
-                self._declare(kind, entry)
         if "var" in world.opaque:
             inputs = ()
         variables = settle(world, declared, inputs)
+        # The name comes first: resources that have no name of their own are called after it.
+        name = world.stack_name = self._text("stack")
+        for kind in Kind:
+            for entry in self._items(kind.section, kind.value, kind.value):
+                self._declare(kind, entry)
         self._evaluate()
-        name = self._text("stack")
         description = self._text("description")
         provider = self._provider()
         outputs = self._outputs()

@@ -30,6 +30,7 @@ from flowplan.lang.functions import (
 from flowplan.lang.grammar import Rewriter
 from flowplan.lang.sandbox import environment
 from flowplan.lang.words import ROOTS, ExpressionError, PathExpr
+from flowplan.values.address import Kind
 from flowplan.values.diagnostic import did_you_mean
 
 MAX_SOURCE = 1_000_000
@@ -58,10 +59,14 @@ class Program:
     loops: bool = False
 
 
-_PATH = r"([a-z]+)((?:\.[A-Za-z][A-Za-z0-9_]*|\[(?:'[^'\\{}]*'|\"[^\"\\{}]*\"|[0-9]{1,9})\])+)"
+_PATH = (
+    r"([a-z]+)((?:\.[A-Za-z](?:[A-Za-z0-9_]|-(?=[a-z0-9_]))*|\[(?:'[^'\\{}]*'|\"[^\"\\{}]*\"|[0-9]{1,9})\])+)"
+)
 _PLAIN = re.compile(r"\{\{-?[ \t]*" + _PATH + r"[ \t]*-?\}\}")
+_KINDS = frozenset(kind.value for kind in Kind)
+_HYPHENATED = re.compile(rf"\b(?:{'|'.join(sorted(_KINDS))})\.[a-z][a-z0-9_]*-[a-z0-9_]")
 _ONE_PLAIN = re.compile(r"\{\{[ \t]*" + _PATH + r"[ \t]*\}\}\n?")
-_PART = re.compile(r"\.([A-Za-z][A-Za-z0-9_]*)|\['([^']*)'\]|\[\"([^\"]*)\"\]|\[([0-9]+)\]")
+_PART = re.compile(r"\.([A-Za-z][A-Za-z0-9_-]*)|\['([^']*)'\]|\[\"([^\"]*)\"\]|\[([0-9]+)\]")
 
 
 def is_template(text: str) -> bool:
@@ -92,6 +97,8 @@ def _plain_path(root: str, rest: str) -> PathExpr | None:
         return None
     parts: list[str | int] = []
     for name, single, double, index in _PART.findall(rest):
+        if "-" in name and (parts or root not in _KINDS):
+            return None  # a difference, not a name
         parts.append(int(index) if index else name or single or double)
     return PathExpr(root, tuple(parts), root + rest)
 
@@ -143,7 +150,44 @@ def _single_expression(text: str) -> str | None:
     return stripped[2:-2].removeprefix("-").removeprefix("+").removesuffix("-").removesuffix("+")
 
 
-def _compile(text: str) -> Program:
+def _with_hyphens(text: str) -> str:
+    """``text`` with each hyphenated resource name in an expression, ``volume.my-data``, written as a subscript.
+
+    A resource is never subtracted from, so right after a kind's dot a hyphen can only be part of the name.
+    """
+    if not _HYPHENATED.search(text):
+        return text
+    tokens = [(kind, value) for _, kind, value in environment().lex(text)]
+    result, position = [], 0
+    while position < len(tokens):
+        kind, value = tokens[position]
+        result.append(value)
+        position += 1
+        before = tokens[position - 2][1] if position > 1 else ""
+        if kind != "name" or value not in _KINDS or before == "." or not _is(tokens, position, "."):
+            continue
+        end, name = position + 1, ""
+        while (end < len(tokens) and tokens[end][0] in ("name", "integer")) or (
+            _is(tokens, end, "-") and name
+        ):
+            if tokens[end][1] != "-" and name and not name.endswith("-"):
+                break
+            name += tokens[end][1]
+            end += 1
+        if name.endswith("-"):
+            name, end = name[:-1], end - 1
+        if "-" in name:
+            result.append(f"['{name}']")
+            position = end
+    return "".join(result)
+
+
+def _is(tokens: list[tuple[str, str]], position: int, operator: str) -> bool:
+    return position < len(tokens) and tokens[position] == ("operator", operator)
+
+
+def _compile(source: str) -> Program:
+    text = _with_hyphens(source)
     if len(text) > MAX_SOURCE:
         raise ExpressionError(
             f"a text with expressions may have {MAX_SOURCE:,} characters at most", "Use file('…')."
@@ -182,7 +226,7 @@ def _compile(text: str) -> Program:
         ) from None
     runner = _typed(template) if inside is not None else _rendered(template)
     return Program(
-        text,
+        source,
         tuple(rewriter.paths),
         inside is not None,
         None,

@@ -86,6 +86,7 @@ class World:
         self.locals: dict[str, Local] = {}
         self.resources: dict[Kind, dict[str, Declaration]] = {kind: {} for kind in Kind}
         self.opaque: set[str] = set()
+        self.stack_name = ""
         self._active: list[Local | Any] = []
         self._references: dict[str, tuple[Reference, ...]] = {}
         self._files: dict[str, str] = {}

@@ -23,7 +23,8 @@ _HOST_ONLY = frozenset({"/var/lib/docker", "/var/run/docker.sock", "/etc/docker"
 class VolumeMount:
     """One volume: ``index`` is its place among the task's volumes, which decides a disk's device letter.
 
-    ``variable`` names the environment variable that tells the workload the path.
+    ``variable`` names the environment variable that tells the workload the path: after the path's last part,
+    since that is the task's own word for it, while names differ from stack to stack.
     """
 
     name: str
@@ -97,8 +98,9 @@ def volume_mounts(volumes: Iterable[Mapping[str, Any]]) -> list[VolumeMount]:
         id = volume.get("volume_id") or ""
         name = volume.get("name") or id or f"volume-{index}"
         kind = getattr(volume.get("interface"), "value", volume.get("interface")) or "block"
-        variable = "FLOW_VOLUME_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-        mounts.append(VolumeMount(name, id, absolute(_mount_path(volume)), kind, index, variable))
+        path = absolute(_mount_path(volume))
+        variable = "FLOW_VOLUME_" + re.sub(r"[^A-Z0-9]", "_", path.rpartition("/")[2].upper())
+        mounts.append(VolumeMount(name, id, path, kind, index, variable))
     return mounts
 
 

@@ -132,7 +132,9 @@ class _Walk:
             return change
         config = resource.config
         if resource.references and not is_known(config):
-            config = resolve(dict(config), self.lookup)
+            config = {
+                name: value if is_known(value) else resolve(value, self.lookup) for name, value in config.items()
+            }
         targets = kind.targets(config, self.settings)
         if address.kind is Kind.TASK and targets["instance_type"] is None:
             targets = self._with_choice(resource, config, targets, record)

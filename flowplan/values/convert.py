@@ -169,12 +169,16 @@ def converter() -> Converter:
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
-@cache
+_names_of: dict[type, tuple[str, ...]] = {}
+
+
 def _public_names(kind: type) -> tuple[str, ...]:
     """The fields of an attrs class that are data; none for any other type."""
-    if not attrs.has(kind):
-        return ()
-    return tuple(a.name for a in attrs.fields(kind) if not a.name.startswith("_"))
+    names = _names_of.get(kind)
+    if names is None:
+        found = attrs.fields(kind) if attrs.has(kind) else ()
+        names = _names_of[kind] = tuple(a.name for a in found if not a.name.startswith("_"))
+    return names
 
 
 def unstructure(value: Any) -> Any:

@@ -108,10 +108,15 @@ def transform(value: Any, change: Callable[[Any], Any]) -> Any:
     """``value`` with ``change`` applied to each leaf; lists, tuples (as lists) and mappings are rebuilt."""
     kind = type(value)
     if kind is dict:
-        return {key: transform(item, change) for key, item in value.items()}
+        return {
+            key: transform(item, change) if type(item) in _NESTED else change(item) for key, item in value.items()
+        }
     if kind is list or kind is tuple:
-        return [transform(item, change) for item in value]
+        return [transform(item, change) if type(item) in _NESTED else change(item) for item in value]
     return change(value)
+
+
+_NESTED = frozenset({dict, list, tuple})
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

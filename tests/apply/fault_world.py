@@ -37,7 +37,7 @@ from flowplan.sandbox import Sandbox, open_sandbox
 from flowplan.state.journal import Entry, Operation, Status
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
-from flowplan.values.value import Sensitive, is_known, is_sensitive, resolve, seal, transform
+from flowplan.values.value import Fingerprint, Sensitive, is_known, is_sensitive, resolve, seal, transform
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "plan"))
 
@@ -394,6 +394,8 @@ class World:
         owners = {record.id: f"<{address}>" for address, record in snapshot.records.items()}
 
         def anonymous(leaf: Any) -> Any:
+            if isinstance(leaf, Fingerprint):
+                return "<sealed>"
             return owners.get(leaf, leaf) if isinstance(leaf, str) else leaf
 
         def named(address: Address, name: str) -> str:

@@ -202,7 +202,7 @@ def test_a_declared_volume_is_mounted_with_its_own_fields() -> None:
         "/data",
         "file",
         10,
-        "data",
+        "s-data",
     )
     assert second["mount_path"] == "/other"
     assert third["volume_id"] == "vol_abc"

@@ -213,7 +213,7 @@ def test_for_each_over_a_mapping_gives_keys_and_values() -> None:
     )
     stack = good(text.replace("  v:", "  vol:").replace("volume.v[", "volume.vol["))
     [one] = stack.resources.values()
-    assert (one.config["name"], one.config["size_gb"]) == ("vol-big-one", 20)
+    assert (one.config["name"], one.config["size_gb"]) == ("s-vol-big-one", 20)
     assert stack.outputs["o"].value == 20
 
 

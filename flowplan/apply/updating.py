@@ -1,0 +1,135 @@
+"""Changing a resource in place: what is sent, read again before it is repeated, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from flowplan.apply.looking import unknown_outcome
+from flowplan.apply.run import Failed, OutcomeUnknown, Run
+from flowplan.plan.diff import same
+from flowplan.ports import Done, Observed, Refused, StoreError
+from flowplan.resources import Change, kind_of
+from flowplan.state.journal import Entry, Status
+from flowplan.state.snapshot import Record
+from flowplan.values.diagnostic import FlowplanError
+
+TRIES = 3
+"""How often a request is sent at most: again only after looking has shown that nothing came of it."""
+
+
+async def finish_update(run: Run, entry: Entry, record: Record, again: bool = False) -> Record:
+    """Send what an update's entry says and end it; ``again`` after an interruption: what holds already is not sent."""
+    kind = kind_of(entry.kind)
+    sends = dict(entry.changes["send"])
+    observed: Observed | None = None
+    try:
+        if any(kind.attributes[name].change is Change.PAUSED for name in sends):
+            observed = await _change_paused(run, entry, sends)
+        else:
+            observed = await _request(run, entry, sends, again)
+    except Failed:
+        run.writer.commit(entry.number, Status.FAILED, None)
+        raise
+    if observed is not None:
+        kept = {name: value for name, value in record.attributes.items() if name == "completion"}
+        record = evolve(record, attributes={**observed.attributes, **kept})
+    run.writer.commit(entry.number, Status.DONE, record)
+    run.records[entry.address] = record
+    return record
+
+
+async def _change_paused(run: Run, entry: Entry, sends: Mapping[str, Any]) -> Observed | None:
+    """Pause, change, resume. A change that is refused leaves the task running as it was found."""
+    paused = await _request(run, entry, {"paused": True})
+    if paused is None or paused.attributes.get("status") != "paused":
+        await _until_paused(run, entry)
+    try:
+        observed = await _request(run, entry, sends)
+    except Failed:
+        if entry.changes.get("resume"):
+            await _request(run, entry, {"paused": False})
+        raise
+    if entry.changes.get("resume"):
+        observed = await _request(run, entry, {"paused": False})
+    return observed
+
+
+async def _request(
+    run: Run, entry: Entry, changes: Mapping[str, Any], again: bool = False
+) -> Observed | None:
+    """One request that sets absolute values; before it is sent again, the object is read (apply-protocol.md).
+
+    Raises:
+        Failed: it was refused; the entry is left open.
+        OutcomeUnknown: no try was answered.
+    """
+    reason = "It was interrupted"
+    for attempt in range(TRIES):
+        if attempt or again:
+            held = await _already(run, entry, changes, reason, run.patience.visibility_s if attempt else 0.0)
+            if held is not None:
+                return held
+        run.writer.check()
+        key = f"{run.id}-{entry.number}-{'-'.join(changes)}-{attempt}"
+        outcome = await run.provider.update(entry.kind, entry.id, changes, key)
+        if isinstance(outcome, Done):
+            return outcome.observed
+        if isinstance(outcome, Refused):
+            raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
+        reason = outcome.reason
+    held = await _already(run, entry, changes, reason, run.patience.visibility_s)
+    if held is not None:
+        return held
+    raise OutcomeUnknown(unknown_outcome(entry, reason))
+
+
+async def _already(
+    run: Run, entry: Entry, changes: Mapping[str, Any], reason: str, window_s: float
+) -> Observed | None:
+    """The object as soon as it is as a request asked; None once the window has passed and it is not.
+
+    Not every provider takes the same request twice, and one that arrives late must not undo what came after it.
+    """
+    deadline = run.clock.monotonic() + window_s
+    for pause in run.pauses():
+        held = await _held(run, entry, changes, reason)
+        if held is not None or run.clock.monotonic() >= deadline:
+            return held
+        await run.clock.sleep(pause)
+    raise AssertionError("the pauses never end")
+
+
+async def _held(run: Run, entry: Entry, changes: Mapping[str, Any], reason: str) -> Observed | None:
+    """The object, if it is as a request asked."""
+    try:
+        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
+    except StoreError:
+        raise
+    except FlowplanError as error:
+        raise OutcomeUnknown(unknown_outcome(entry, reason, error)) from error
+    found = seen.find(entry.kind, entry.id)
+    if found is None or not found.exists:
+        return None
+    declared = kind_of(entry.kind).attributes
+    for name, value in changes.items():
+        if name == "paused":
+            if (found.attributes.get("status") == "paused") is not value:
+                return None
+        elif not same(found.attributes.get(name), value, declared[name]):
+            return None
+    return found
+
+
+async def _until_paused(run: Run, entry: Entry) -> None:
+    deadline = run.clock.monotonic() + run.patience.pause_s
+    for pause in run.pauses():
+        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
+        found = seen.find(entry.kind, entry.id)
+        if found is None or not found.exists or found.attributes.get("status") == "paused":
+            return
+        if run.clock.monotonic() >= deadline:
+            raise OutcomeUnknown(unknown_outcome(entry, f"{entry.id} did not pause in time"))
+        await run.clock.sleep(pause)
