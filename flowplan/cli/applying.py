@@ -24,7 +24,8 @@ from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
 from flowplan.cli.outputs import print_outputs, settle_outputs
 from flowplan.cli.planning import Planned, with_observation
-from flowplan.plan.change import Mode, Plan
+from flowplan.lang.stack import Condition
+from flowplan.plan.change import Mode, Plan, StepKind
 from flowplan.plan.document import build_document
 from flowplan.plan.planfile import stale
 from flowplan.ports import StoreError, Writer
@@ -106,6 +107,7 @@ async def _apply(context: Context, planned: Planned, wish: Wish) -> int:
     backend = context.backend(planned.loaded.project)
     try:
         async with context.connect(planned.loaded.stack, planned.loaded.project) as connection:
+            _refuse_unseen_ends(planned, connection)
             operation = "destroy" if planned.plan.mode is Mode.DESTROY else "apply"
             name, label = planned.loaded.stack.name, planned.loaded.files.label
             writer = backend.acquire(name, label, operation, wish.lock_timeout)
@@ -120,6 +122,31 @@ async def _apply(context: Context, planned: Planned, wish: Wish) -> int:
         ended = code[0]
     _sum_up(context, planned, final, result)
     return ended
+
+
+def _refuse_unseen_ends(planned: Planned, connection: Connection) -> None:
+    """Refuse, before anything is made, to wait for a task's end where no one can see it: it would wait for ever.
+
+    Raises:
+        FlowplanError: a step awaits a completion, and the instances cannot be reached.
+    """
+    if connection.access is not None:
+        return
+    for step in planned.plan.steps:
+        if step.kind is StepKind.AWAIT and step.condition is Condition.COMPLETED:
+            resource = planned.loaded.stack.resources.get(step.address)
+            raise FlowplanError(
+                Diagnostic.error(
+                    f"{step.address} is awaited until it has completed, and here no one can see when it has",
+                    "That a task has completed is written on its instances. This version reads it in the embedded "
+                    "sandbox only; it cannot reach instances over the network yet. Nothing was changed.",
+                    span=resource.span if resource else None,
+                    snippet=resource.snippet if resource else "",
+                    address=step.address,
+                    suggestion=f"Depend on {step.address} with the condition running or created, "
+                    "or apply this stack in the embedded sandbox.",
+                )
+            )
 
 
 def _release(writer: Writer) -> None:

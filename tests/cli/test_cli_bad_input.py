@@ -93,8 +93,10 @@ MISTAKES = {
     "an alias bomb": Mistake(
         "stack: x\nlocals:\n  a0: &a0 [x, x]\n"
         + "".join(f"  a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)),
-        "",
-        "1",
+        "aliases make this document too large",
+        "9:12",
+        "*a5",
+        "Write fewer aliases",
     ),
     "a list": Mistake("- a\n- b\n", "stack.yaml", "1:1"),
     "nothing": Mistake("", "stack", "stack.yaml"),
