@@ -58,7 +58,10 @@ class _Engine:
 
     async def go(self) -> None:
         heartbeat = asyncio.create_task(self._heartbeat())
-        stopping: list[asyncio.Task[Any]] = [asyncio.create_task(self.stop.requested.wait()), asyncio.create_task(self.stop.at_once.wait())]
+        stopping: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self.stop.requested.wait()),
+            asyncio.create_task(self.stop.at_once.wait()),
+        ]
         try:
             while True:
                 self._start()
@@ -125,7 +128,9 @@ class _Engine:
                 if isinstance(error, StoreError):
                     self.fatal = self.fatal or error
                 else:
-                    self._fail(step, StepFailure(step, error.diagnostics[0], error.exit_code == 6), self.failed)
+                    self._fail(
+                        step, StepFailure(step, error.diagnostics[0], error.exit_code == 6), self.failed
+                    )
             else:
                 raise error
 

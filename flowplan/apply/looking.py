@@ -25,7 +25,9 @@ async def look(run: Run, entry: Entry, window_s: float) -> list[Observed]:
     deadline = run.clock.monotonic() + window_s
     taken = {(record.kind, record.id) for record in run.records.values()}
     for pause in run.pauses():
-        found = [o for o in ours(entry, await run.provider.find(handle_of(entry))) if (o.kind, o.id) not in taken]
+        found = [
+            o for o in ours(entry, await run.provider.find(handle_of(entry))) if (o.kind, o.id) not in taken
+        ]
         if found or run.clock.monotonic() >= deadline:
             return found
         await run.clock.sleep(pause)
@@ -40,7 +42,8 @@ async def keep_one(run: Run, entry: Entry, found: list[Observed]) -> tuple[Obser
         said.append(
             Diagnostic.warning(
                 f"The provider had made {entry.address} twice",
-                f"{found[0].id} is kept; {extra.id} was " + ("deleted." if ended else "not deleted; please delete it."),
+                f"{found[0].id} is kept; {extra.id} was "
+                + ("deleted." if ended else "not deleted; please delete it."),
                 address=entry.address,
             )
         )

@@ -52,7 +52,9 @@ async def create(run: Run, step: Step) -> Record:
             outcome = await _resolve_create(run, entry, outcome.reason) or outcome
         elif attempt > 1:
             # Why: an earlier try may have arrived late after all: it made a second one, or is why this was refused.
-            outcome = await _resolve_create(run, entry, "an earlier request was not answered", outcome) or outcome
+            outcome = (
+                await _resolve_create(run, entry, "an earlier request was not answered", outcome) or outcome
+            )
         if isinstance(outcome, Ambiguous):
             if attempt < TRIES:
                 continue
@@ -188,7 +190,10 @@ async def update(run: Run, step: Step) -> Record:
     config = _settle(run, change)
     old = run.records[step.address]
     wanted = kind_of(change.kind).targets(config, run.settings)
-    sends = {name: wanted[name] if value is None or not is_known(value) else value for name, value in change.update.items()}
+    sends = {
+        name: wanted[name] if value is None or not is_known(value) else value
+        for name, value in change.update.items()
+    }
     record = evolve(
         old,
         config=seal(config, run.key),
@@ -280,7 +285,11 @@ async def _until_released(run: Run, entry: Entry) -> None:
     for pause in run.pauses():
         seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
         found = seen.find(entry.kind, entry.id)
-        users = [*(found.attributes.get("bids") or ()), *(found.attributes.get("reservations") or ())] if found else []
+        users = (
+            [*(found.attributes.get("bids") or ()), *(found.attributes.get("reservations") or ())]
+            if found
+            else []
+        )
         if not users or run.clock.monotonic() >= deadline:
             return
         holders = [(ours[user], user) for user in users if user in ours]

@@ -43,7 +43,11 @@ async def recover(run: Run, unfinished: Sequence[Entry]) -> list[Diagnostic]:
         except Failed as failure:
             message = f"could not be finished: {failure.diagnostic.summary}"
         run.emit(
-            EventKind.RECOVERED, address=entry.address, operation=entry.operation.value, id=entry.id, message=message
+            EventKind.RECOVERED,
+            address=entry.address,
+            operation=entry.operation.value,
+            id=entry.id,
+            message=message,
         )
     return left
 

@@ -29,7 +29,9 @@ class Schedule:
         rank = ranks(needs, lambda step: weight(self._steps[step]))
         order = {step: index for index, step in enumerate(self._steps)}
         self._priority = {step: (-rank[step], order[step]) for step in self._steps}
-        self._missing = {step.id: sum(n in self._steps for n in set(step.needs)) for step in self._steps.values()}
+        self._missing = {
+            step.id: sum(n in self._steps for n in set(step.needs)) for step in self._steps.values()
+        }
         self._dependents: dict[str, list[str]] = {step: [] for step in self._steps}
         for step, wanted in needs.items():
             for other in set(wanted):
@@ -51,7 +53,11 @@ class Schedule:
     def waiting(self) -> list[Step]:
         """What has neither been settled nor taken, in order of the plan."""
         ready = {step for _, step in self._ready}
-        return [s for i, s in self._steps.items() if i not in self._settled and (self._missing[i] > 0 or i in ready)]
+        return [
+            s
+            for i, s in self._steps.items()
+            if i not in self._settled and (self._missing[i] > 0 or i in ready)
+        ]
 
     def finish(self, step: Step) -> None:
         """``step`` succeeded: what only waited for it becomes ready."""

@@ -66,13 +66,19 @@ class Waiting:
                 # Why all: a poller that ends must take along whoever waits for it, or the apply would never end.
                 for _, future in list(self._waiters.values()):
                     if not future.done():
-                        future.set_exception(error) if not isinstance(error, asyncio.CancelledError) else future.cancel()
+                        future.set_exception(error) if not isinstance(
+                            error, asyncio.CancelledError
+                        ) else future.cancel()
                 return
             await self.run.clock.sleep(pause)
 
     async def _round(self) -> None:
         run = self.run
-        wanted = {s.address: run.records[s.address].id for s, _ in self._waiters.values() if s.address in run.records}
+        wanted = {
+            s.address: run.records[s.address].id
+            for s, _ in self._waiters.values()
+            if s.address in run.records
+        }
         seen = await run.provider.observe([(Kind.TASK, i) for i in wanted.values()], [Kind.TASK])
         for step, future in list(self._waiters.values()):
             if future.done():
@@ -124,11 +130,18 @@ class Waiting:
             )
         return None
 
-    async def _completed(self, record: Record, completion: Mapping[str, Any], observed: Observed | None) -> Record:
+    async def _completed(
+        self, record: Record, completion: Mapping[str, Any], observed: Observed | None
+    ) -> Record:
         """Record the completion, and end the instances of a task that wants it (``terminate_on_exit``)."""
-        attributes = {**record.attributes, **(observed.attributes if observed else {}), "completion": dict(completion)}
+        attributes = {
+            **record.attributes,
+            **(observed.attributes if observed else {}),
+            "completion": dict(completion),
+        }
         record = evolve(record, attributes=attributes)
-        if record.config.get("terminate_on_exit") and observed is not None and observed.exists:
+        if record.config.get("terminate_on_exit") and (observed is None or observed.exists):
+            # One that is not listed may be too new to be; ending what has ended is nothing.
             return await release(self.run, record)
         self.run.writer.save([record])
         self.run.records[record.address] = record

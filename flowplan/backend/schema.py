@@ -51,7 +51,7 @@ def to_text(value: Any) -> str:
 def from_text(text: str) -> Any:
     """The inverse of `to_text`."""
     value = json.loads(text)
-    return load(value) if "$fingerprint" in text else value
+    return load(value) if "$" in text else value
 
 
 def record_row(stack: str, record: Record) -> tuple[Any, ...]:

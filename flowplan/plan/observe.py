@@ -39,7 +39,8 @@ def adopt(entry: Entry, observed: Observed) -> Record:
         attributes=observed.attributes,
         dependencies=entry.dependencies,
         protected=entry.protected,
-        created_at=entry.begun_at,
+        # Why the later one: a creation may have been sent again long after its entry began.
+        created_at=max(entry.begun_at, observed.created_at or entry.begun_at),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from flowplan.report.paint import Paint, clean
 from flowplan.values.diagnostic import Diagnostic
 
+_MOST = 100
 _WIDE = 160
 """Longer source lines are shown around the caret only."""
 
@@ -45,5 +46,9 @@ def _excerpt(diagnostic: Diagnostic, paint: Paint) -> list[str]:
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic], paint: Paint) -> str:
-    """Many, separated by empty lines."""
-    return "\n".join(render_diagnostic(diagnostic, paint) for diagnostic in diagnostics)
+    """Many, separated by empty lines; past the first hundred only their number is told (``--json`` has them all)."""
+    found = list(diagnostics)
+    parts = [render_diagnostic(diagnostic, paint) for diagnostic in found[:_MOST]]
+    if more := len(found) - _MOST:
+        parts += [f"… and {more} more like these; flowplan validate --json lists all.\n"] if more > 0 else []
+    return "\n".join(parts)

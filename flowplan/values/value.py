@@ -197,7 +197,10 @@ def dump(value: Any) -> Any:
     """
     kind = type(value)
     if kind is dict:
-        return {key: dump(item) for key, item in value.items()}
+        # A key of the user's that starts like one of our marks gets one more dollar, which `load` takes off.
+        return {
+            f"${key}" if type(key) is str and key.startswith("$") else key: dump(item) for key, item in value.items()
+        }
     if kind is list or kind is tuple:
         return [dump(item) for item in value]
     if kind is Fingerprint:
@@ -215,7 +218,7 @@ def load(value: Any) -> Any:
     if kind is dict:
         if len(value) == 1 and "$fingerprint" in value:
             return Fingerprint(str(value["$fingerprint"]))
-        return {key: load(item) for key, item in value.items()}
+        return {key[1:] if key.startswith("$") else key: load(item) for key, item in value.items()}
     if kind is list:
         return [load(item) for item in value]
     return value

@@ -41,7 +41,7 @@ from flowplan.values.value import Fingerprint, Sensitive, is_known, is_sensitive
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "plan"))
 
-from plan_builders import REGION  # noqa: E402
+from plan_builders import REGION
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DEAD = 4_194_305
@@ -166,7 +166,9 @@ class CutWriter:
     def begin(self, entry: Entry) -> int:
         return self._pass("begin", lambda: self.inner.begin(entry))
 
-    def commit(self, number: int, result: Status, record: Record | None, forget: Address | None = None) -> None:
+    def commit(
+        self, number: int, result: Status, record: Record | None, forget: Address | None = None
+    ) -> None:
         self._pass(f"commit {result.value}", lambda: self.inner.commit(number, result, record, forget))
 
     def save(self, *args: Any, **more: Any) -> None:

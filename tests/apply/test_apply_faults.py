@@ -105,7 +105,11 @@ class Scene:
         result = world.apply(self.stack, self.mode)
         assert result is not None and result.ok, (said, result)
         again = world.plan(self.stack, self.mode)
-        assert again.is_empty, (said, [(str(c.address), c.action, c.reasons) for c in again.changes], again.interrupted)
+        assert again.is_empty, (
+            said,
+            [(str(c.address), c.action, c.reasons) for c in again.changes],
+            again.interrupted,
+        )
         assert world.picture() == self.picture, said
         assert world.unfinished() == [] and world.snapshot().verify() == []
         shutil.rmtree(world.home)

@@ -16,14 +16,18 @@ AT = Address.parse("task.a")
 def graphs(draw: st.DrawFn) -> list[Step]:
     steps: list[Step] = []
     for number in range(draw(st.integers(0, 9))):
-        needs = tuple(draw(st.lists(st.sampled_from(steps), max_size=3, unique_by=lambda s: s.id)) if steps else ())
+        needs = tuple(
+            draw(st.lists(st.sampled_from(steps), max_size=3, unique_by=lambda s: s.id)) if steps else ()
+        )
         tolerates = tuple(s.id for s in needs if draw(st.integers(0, 3)) == 0)
         steps.append(Step(str(number), StepKind.CREATE, AT, tuple(s.id for s in needs), tolerates))
     return steps
 
 
 @given(graphs(), st.randoms(use_true_random=False))
-def test_steps_are_taken_once_after_their_needs_and_failures_skip_exactly_what_cannot_go_on(steps, random) -> None:  # type: ignore[no-untyped-def]
+def test_steps_are_taken_once_after_their_needs_and_failures_skip_exactly_what_cannot_go_on(
+    steps, random
+) -> None:  # type: ignore[no-untyped-def]
     schedule = Schedule(steps, lambda step: 1.0)
     running: list[Step] = []
     done: set[str] = set()

@@ -141,16 +141,17 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_stops_before_anything_else_is_done(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True
+    ).returncode:
         pytest.skip("no small disk can be mounted here")
     try:
         with closing(SqliteBackend(disk / "state")) as backend:
             writer = backend.acquire("s", "s", "apply", 0)
             writer.save([ONE])
-            with (disk / "filler").open("wb") as filler, pytest.raises(OSError):
+            with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError):
                 while True:
                     filler.write(b"x" * 4096)
-                    filler.flush()
             with pytest.raises(StoreError) as caught:
                 for _ in range(1000):
                     writer.begin(entry(config={"x": "y" * 5000}))

@@ -5,7 +5,6 @@ Two openings of one place are two processes to the store; `when` is its time of 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -34,8 +33,10 @@ class Time:
 
     def __init__(self) -> None:
         self.at = NOW
+        self.step = 0.0
 
     def __call__(self) -> datetime:
+        self.pass_(self.step)
         return self.at
 
     def pass_(self, seconds: float) -> None:
@@ -149,17 +150,21 @@ class BackendContract:
         assert caught.value.exit_code == 7
         said = caught.value.diagnostics[0]
         assert said.summary == "Stack s is locked" and said.suggestion
-        for word in ("Operation: apply", f"process {os.getpid()}", f"Token:     {writer.token}", "Created:", "Who:"):
+        for word in (
+            "Operation: apply",
+            f"process {os.getpid()}",
+            f"Token:     {writer.token}",
+            "Created:",
+            "Who:",
+        ):
             assert word in said.detail
         writer.release()
         assert other.acquire("s", "s", "destroy", 0).token > writer.token
 
-    def test_a_lease_can_be_waited_for(self, backend: Backend, other: Backend) -> None:
+    def test_a_lease_can_be_waited_for(self, backend: Backend, other: Backend, now: Time) -> None:
         writer = backend.acquire("s", "s", "apply", 0)
-        timer = threading.Timer(0.05, writer.release)
-        timer.start()
-        assert other.acquire("s", "s", "apply", 30).token > writer.token
-        timer.join()
+        now.step = 20.0
+        assert other.acquire("s", "s", "apply", 60).token > writer.token
 
     def test_who_lost_the_lease_can_write_nothing(self, backend: Backend, other: Backend, now: Time) -> None:
         old = backend.acquire("s", "s", "apply", 0)
@@ -193,7 +198,10 @@ class BackendContract:
         number = two.begin(entry())
         two.save([evolve(ONE, name="other")])
         assert backend.stacks() == ["s", "t"] and backend.unfinished("s") == []
-        assert backend.snapshot("s").records[A].name == "a-1" and backend.snapshot("t").records[A].name == "other"
+        assert (
+            backend.snapshot("s").records[A].name == "a-1"
+            and backend.snapshot("t").records[A].name == "other"
+        )
         assert backend.snapshot("s").lineage != backend.snapshot("t").lineage
         assert backend.snapshot("s").key != backend.snapshot("t").key
         two.commit(number, Status.FAILED, None)

@@ -22,7 +22,10 @@ relations = st.integers(0, 9).flatmap(
 )
 dags = st.integers(0, 9).flatmap(
     lambda n: st.fixed_dictionaries(
-        {i: st.lists(st.integers(0, i - 1), max_size=4, unique=True).map(tuple) if i else st.just(()) for i in range(n + 1)}
+        {
+            i: st.lists(st.integers(0, i - 1), max_size=4, unique=True).map(tuple) if i else st.just(())
+            for i in range(n + 1)
+        }
     )
 )
 

@@ -64,7 +64,9 @@ def on_paper(
         name = reference.attribute or kind_of(reference.address.kind).id_attribute
         if record is None:
             raise NotYetKnown(str(reference))
-        found = record.id if name == kind_of(reference.address.kind).id_attribute else record.attributes.get(name)
+        found = (
+            record.id if name == kind_of(reference.address.kind).id_attribute else record.attributes.get(name)
+        )
         if found is None:
             raise NotYetKnown(str(reference))
         return found
@@ -129,7 +131,9 @@ def empty() -> Snapshot:
 
 def recorded(stack_: Stack, number: str = "") -> Snapshot:
     """The snapshot after a first apply of the stack, on paper."""
-    return on_paper(plan(stack_, empty(), None, (), PlanOptions(region=REGION)), stack_, empty(), number=number)
+    return on_paper(
+        plan(stack_, empty(), None, (), PlanOptions(region=REGION)), stack_, empty(), number=number
+    )
 
 
 def changed(snapshot: Snapshot, address: str, **attributes: Any) -> Snapshot:
@@ -197,7 +201,13 @@ def steps(plan_: Plan) -> list[str]:
 
 def begun(address: str, **more: Any) -> Entry:
     """An operation that began and did not end."""
-    settings: dict[str, Any] = {"operation": Operation.CREATE, "name": "v", "region": REGION, "number": 1, **more}
+    settings: dict[str, Any] = {
+        "operation": Operation.CREATE,
+        "name": "v",
+        "region": REGION,
+        "number": 1,
+        **more,
+    }
     return Entry(address=Address.parse(address), run="r", begun_at=NOW, **settings)
 
 

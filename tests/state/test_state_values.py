@@ -39,7 +39,13 @@ def test_a_sound_snapshot_has_nothing_to_say() -> None:
         ({A: Record(A, "1", "a", {}, dependencies=(A,))}, ["task.a depends on itself"]),
         (
             {A: Record(A, "", "a", {}, dependencies=(A,)), B: Record(A, "", "b", {})},
-            ["task.a has no provider id", "task.a depends on itself", "task.b holds the record of task.a", "task.b has no provider id", "task.b depends on itself"][:4],
+            [
+                "task.a has no provider id",
+                "task.a depends on itself",
+                "task.b holds the record of task.a",
+                "task.b has no provider id",
+                "task.b depends on itself",
+            ][:4],
         ),
     ],
 )
