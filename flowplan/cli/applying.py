@@ -108,6 +108,7 @@ async def _apply(context: Context, planned: Planned, wish: Wish) -> int:
     try:
         async with context.connect(planned.loaded.stack, planned.loaded.project) as connection:
             _refuse_unseen_ends(planned, connection)
+            _refuse_blind_waits(planned.plan, connection)
             operation = "destroy" if planned.plan.mode is Mode.DESTROY else "apply"
             name, label = planned.loaded.stack.name, planned.loaded.files.label
             writer = backend.acquire(name, label, operation, wish.lock_timeout)
@@ -147,6 +148,21 @@ def _refuse_unseen_ends(planned: Planned, connection: Connection) -> None:
                     "or apply this stack in the embedded sandbox.",
                 )
             )
+
+
+def _refuse_blind_waits(plan: Plan, connection: Connection) -> None:
+    """Refuse, before anything is sent, to wait for a completion that no one here could see."""
+    if connection.access is not None:
+        return
+    blind = [str(step.address) for step in plan.steps if step.condition is Condition.COMPLETED]
+    if blind:
+        raise FlowplanError(
+            Diagnostic.error(
+                f"The completion of {', '.join(blind)} cannot be seen from here",
+                "Whether a task has completed is written on its instances, and there is no way into them.",
+                suggestion="Depend on created or running instead, or apply without what comes after.",
+            )
+        )
 
 
 def _release(writer: Writer) -> None:

@@ -194,26 +194,12 @@ class Context:
             finally:
                 sandbox.close()
             return
-        settings, found = self._settings()
+        served = stack.provider.type == "sandbox"
+        settings, found = self._settings(self._sandbox_key(project) if served else None)
         if found.has_errors:
             raise FlowplanError(*found.in_order())
-        key = settings.api_key
-        if stack.provider.type == "sandbox":
-            key = key or self._sandbox_key(project)
-        else:
-            url = stack.provider.api_url or settings.api_url
-        if key is None:
-            raise FlowplanError(
-                Diagnostic.error(
-                    "There is no API key",
-                    "The provider section of the stack asks for Mithril, and neither MITHRIL_API_KEY nor "
-                    "~/.flow/config.yaml holds a key.",
-                    span=stack.provider.span,
-                    suggestion="Set it with export MITHRIL_API_KEY=fkey_…, or take the provider section out to use "
-                    "the sandbox.",
-                )
-            )
-        client = Client(url or settings.api_url, key)
+        assert settings.api_key is not None, "a missing key is among the errors"
+        client = Client((url if served else stack.provider.api_url) or settings.api_url, settings.api_key)
         wanted = stack.provider.project or settings.project
         async with MithrilProvider(client, wanted, region) as provider:
             yield Connection(provider)
@@ -232,17 +218,22 @@ class Context:
         async with self.connect(Stack(snapshot.stack, provider=ProviderSettings("mithril")), project) as connection:
             yield connection
 
-    def _settings(self) -> Any:
+    def _settings(self, own_key: str | None = None) -> Any:
+        """The API's settings; ``own_key`` is the key where the environment has none."""
         from flowplan.provider.config import read_config
 
         def read_file(path: Path) -> str | None:
             return path.read_text(encoding="utf-8") if path.exists() else None
 
-        return read_config(self.environ, read_file, Path.home())
+        environ = dict(self.environ)
+        if own_key is not None:
+            environ.setdefault("MITHRIL_API_KEY", own_key)
+        return read_config(environ, read_file, Path.home())
 
-    def _sandbox_key(self, project: Project) -> Sensitive | None:
+    def _sandbox_key(self, project: Project) -> str | None:
+        """The key of this project's own sandbox, which may be the one that is served."""
         path = project.state / "sandbox" / "api-key"
-        return Sensitive(path.read_text().strip()) if path.exists() else None
+        return path.read_text().strip() if path.exists() else None
 
     async def observe(
         self, connection: Connection, snapshot: Snapshot, unfinished: Sequence[Entry]

@@ -136,7 +136,7 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
         was, now = plan_file.serial, snapshot.serial
         raise stale(
             "The state was changed by another operation after the plan was made: "
-            + (f"it was at serial {was} and is at {now}." if snapshot.lineage == plan_file.lineage else "it is another state.")
+            + (f"it was at serial {was} and is at {now}." if snapshot.lineage == plan_file.lineage else "it had not been applied then, and has been since." if not plan_file.lineage else "it is another state.")
         )
     if wrong := check_secrets(plan_file, stack, snapshot.key):
         raise stale(f"The plan was made with other values of {', '.join(wrong)} (sensitive).")

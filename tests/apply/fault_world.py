@@ -226,7 +226,7 @@ class World:
 
     home: Path
     rules: Mapping[str, Any] = field(factory=dict)
-    patience: Patience = Patience()
+    patience: Patience = field(factory=Patience)
     elapsed: float = 0.0
     suffixes: int = 0
     exit_code: int = 0
