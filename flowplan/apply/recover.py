@@ -30,6 +30,8 @@ async def recover(run: Run, unfinished: Sequence[Entry]) -> list[Diagnostic]:
     # again, or the process was suspended), so the age of the entry proves nothing unless it is great.
     until = run.clock.monotonic() + run.patience.visibility_s
     for entry in unfinished:
+        # Why: each may take as long as the provider's lists lag, and together longer than the lease lasts.
+        run.writer.renew()
         try:
             message = await _settle(run, entry, until)
         except OutcomeUnknown as error:

@@ -8,9 +8,10 @@ import shlex
 import signal
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from attrs import evolve, frozen
@@ -19,6 +20,7 @@ from flowplan import __version__
 from flowplan.apply.engine import Stop, execute
 from flowplan.apply.recover import recover
 from flowplan.apply.run import Result, Run
+from flowplan.backend.lease import LOCK_HELD
 from flowplan.cli.clock import SystemClock
 from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
@@ -34,6 +36,10 @@ from flowplan.report.plan_text import render_plan
 from flowplan.report.summary import render_summary
 from flowplan.resources import Settings
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+_T = TypeVar("_T")
+_GRACE_S = 1.0
+"""How long the engine may take to sum up after a second signal."""
 
 
 @frozen
@@ -108,12 +114,16 @@ async def _apply(context: Context, planned: Planned, wish: Wish) -> int:
     try:
         async with context.connect(planned.loaded.stack, planned.loaded.project) as connection:
             _refuse_unseen_ends(planned, connection)
-            _refuse_blind_waits(planned.plan, connection)
             operation = "destroy" if planned.plan.mode is Mode.DESTROY else "apply"
             name, label = planned.loaded.stack.name, planned.loaded.files.label
-            writer = backend.acquire(name, label, operation, wish.lock_timeout)
+
+            def acquire() -> Writer:
+                return backend.acquire(name, label, operation, 0.0)
+
+            writer = await _wait_for_lock(acquire, wish.lock_timeout, stop, code)
             try:
-                result, final = await _locked(context, planned, wish, connection, backend, writer, stop)
+                work = _locked(context, planned, wish, connection, backend, writer, stop)
+                result, final = await _unless_stopped(work, stop, code)
             finally:
                 _release(writer)
     finally:
@@ -150,19 +160,45 @@ def _refuse_unseen_ends(planned: Planned, connection: Connection) -> None:
             )
 
 
-def _refuse_blind_waits(plan: Plan, connection: Connection) -> None:
-    """Refuse, before anything is sent, to wait for a completion that no one here could see."""
-    if connection.access is not None:
-        return
-    blind = [str(step.address) for step in plan.steps if step.condition is Condition.COMPLETED]
-    if blind:
-        raise FlowplanError(
-            Diagnostic.error(
-                f"The completion of {', '.join(blind)} cannot be seen from here",
-                "Whether a task has completed is written on its instances, and there is no way into them.",
-                suggestion="Depend on created or running instead, or apply without what comes after.",
+async def _wait_for_lock(acquire: Callable[[], Writer], timeout: float, stop: Stop, code: list[int]) -> Writer:
+    """The lease; asked for again and again for ``timeout`` seconds, unless a signal comes first."""
+    clock = SystemClock()
+    deadline = clock.monotonic() + timeout
+    while True:
+        try:
+            return acquire()
+        except StoreError as error:
+            if error.exit_code != LOCK_HELD or clock.monotonic() >= deadline:
+                raise
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.requested.wait(), min(0.2, max(0.0, deadline - clock.monotonic())))
+        if stop.requested.is_set():
+            raise FlowplanError(
+                Diagnostic.error("Interrupted while waiting for the lock", "Nothing was changed."), exit_code=code[0]
             )
-        )
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, _T], stop: Stop, code: list[int]) -> _T:
+    """What comes of ``work``, unless a second signal asks to stop at once and it does not end by itself."""
+    task, hurry = asyncio.create_task(work), asyncio.create_task(stop.at_once.wait())
+    try:
+        await asyncio.wait({task, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait({task}, timeout=_GRACE_S)
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise FlowplanError(
+                Diagnostic.error(
+                    "Stopped at once",
+                    "What had begun is in the journal.",
+                    suggestion="flowplan plan shows it, and the next apply settles it first.",
+                ),
+                exit_code=code[0],
+            )
+        return task.result()
+    finally:
+        hurry.cancel()
 
 
 def _release(writer: Writer) -> None:
@@ -205,6 +241,7 @@ async def _locked(
     snapshot, unfinished = backend.snapshot(name), backend.unfinished(name)
     run = _run_of(context, planned, connection, writer, snapshot)
     if unfinished:
+        _write("Settling what an interrupted run began...")
         left = await recover(run, unfinished)
         if left:
             raise FlowplanError(*left, exit_code=9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -85,6 +86,9 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return USAGE if isinstance(error, click.UsageError) else 1
     except (KeyboardInterrupt, click.Abort):
+        # Why: what was only half made when the signal came (a loop, say) would complain while it is thrown away.
+        sys.unraisablehook = lambda _: None
+        warnings.simplefilter("ignore")
         click.echo("Interrupted; nothing more was done.", err=True)
         return INTERRUPTED
     except BrokenPipeError:

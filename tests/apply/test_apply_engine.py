@@ -46,7 +46,9 @@ def refuse(monkeypatch: pytest.MonkeyPatch, method: str, when: Any, transient: b
     monkeypatch.setattr(CutProvider, method, asked)
 
 
-def test_a_refused_change_of_volumes_leaves_the_task_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_change_of_volumes_leaves_the_task_running(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert (first := world.apply(stack(BOTH))) is not None and first.ok
     refuse(monkeypatch, "update", lambda kind, id, changes, key: "volume_ids" in changes)
     result = world.apply(stack(ONE))
@@ -58,7 +60,9 @@ def test_a_refused_change_of_volumes_leaves_the_task_running(world: World, monke
     assert again is not None and again.ok and world.plan(stack(ONE)).is_empty
 
 
-def test_one_failure_skips_what_needs_it_and_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_failure_skips_what_needs_it_and_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refuse(monkeypatch, "create", lambda kind, attributes, key: attributes["name"].startswith("a"))
     result = world.apply(stack(CHAIN))
     assert result is not None
@@ -85,7 +89,7 @@ def test_the_exit_code_tells_a_passing_refusal(
 
 def test_what_no_one_can_find_out_stays_in_the_journal_and_is_settled_next_time(world: World) -> None:
     desired = stack(f"volumes: {{v: {volume()}}}")
-    result = world.apply(desired, knife=Knife(weather={n: "lost request" for n in range(1, 20)}))
+    result = world.apply(desired, knife=Knife(weather=dict.fromkeys(range(1, 20), "lost request")))
     assert result is not None and result.exit_code == 9
     assert [f.step.id for f in result.unknown] == ["create volume.v"] and len(world.unfinished()) == 1
     assert not world.plan(desired).is_empty
@@ -126,7 +130,13 @@ def test_a_strangers_volume_is_never_adopted(world: World) -> None:
     desired = stack(f"volumes: {{v: {volume()}}}")
 
     async def stranger(provider: Any) -> Outcome:
-        attributes = {"name": "v", "region": "us-central1-b", "size_gb": 10, "interface": "file"}
+        (ours,) = desired.resources.values()
+        attributes = {
+            "name": ours.config["name"],
+            "region": "us-central1-b",
+            "size_gb": 10,
+            "interface": "file",
+        }
         outcome: Outcome = await provider.create(Kind.VOLUME, attributes, "theirs")
         return outcome
 

@@ -278,6 +278,7 @@ class Proxy:
         self._target = ("127.0.0.1", int(target.rpartition(":")[2]))
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.gates: list[Gate] = []
+        self._made: list[Gate] = []
         self.requests: list[tuple[str, str]] = []
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -292,6 +293,7 @@ class Proxy:
         """Hold the next such request."""
         made = Gate(method, path, when)
         self.gates.append(made)
+        self._made.append(made)
         return made
 
     def mutations(self) -> list[tuple[str, str]]:
@@ -299,7 +301,7 @@ class Proxy:
 
     def close(self) -> None:
         self._closing = True
-        for gate in self.gates:
+        for gate in self._made:
             gate.open(drop=True)
         with suppress(OSError), socket.create_connection(self._listener.getsockname()):
             pass

@@ -1,0 +1,52 @@
+"""What is not needed is not imported: the commands that people type most start as fast as they can."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from flowplan_program import HELLO, Project
+
+pytestmark = pytest.mark.process
+
+HEAVY = {"networkx", "httpx", "jinja2", "yaml", "rich", "asyncio", "starlette", "uvicorn", "sqlite3", "attrs"}
+
+
+def imported(project: Project, *arguments: str) -> set[str]:
+    """The top-level modules that a run imports, told by the interpreter itself."""
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments],
+        cwd=project.root,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    names = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if line.startswith("import time:")}
+    assert "encodings" in names
+    return {name.partition(".")[0] for name in names} | {n for n in names if n.startswith("flowplan.")}
+
+
+def test_the_version_imports_next_to_nothing(project: Project) -> None:
+    found = imported(project, "-m", "flowplan", "--version")
+    assert not found & {*HEAVY, "click", "attr", "json"}
+    assert not {name for name in found if name.startswith("flowplan.cli")}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-c", "import flowplan.cli.main"), ("-m", "flowplan", "--help"), ("-m", "flowplan", "-h")]
+)
+def test_help_imports_no_library_but_click(project: Project, arguments: tuple[str, ...]) -> None:
+    found = imported(project, *arguments)
+    assert "click" in found
+    assert not found & HEAVY
+    assert not {name for name in found if name.startswith("flowplan.cli.commands.")}
+
+
+def test_validate_imports_no_network_no_graph_library_and_no_database(project: Project) -> None:
+    project.write(HELLO)
+    found = imported(project, "-m", "flowplan", "validate")
+    assert {"yaml", "jinja2"} <= found
+    assert not found & {"httpx", "networkx", "starlette", "uvicorn", "sqlite3", "rich"}
