@@ -153,9 +153,8 @@ class SqliteBackend:
             return None
         if self.path.exists() and self.path.stat().st_size == 0:
             raise self._damaged("The state is an empty file", "it has no content at all")
-        if create and not self.path.parent.exists():
-            self.path.parent.mkdir(parents=True)
-            (self.path.parent / ".gitignore").write_text("*\n")
+        if create:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         db = self._connect(create)
         db.row_factory = sqlite3.Row
         try:

@@ -26,6 +26,7 @@ from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
 from flowplan.cli.outputs import print_outputs, settle_outputs
 from flowplan.cli.planning import Planned, with_observation
+from flowplan.cli.project import prepare_state
 from flowplan.lang.stack import Condition
 from flowplan.plan.change import Mode, Plan, StepKind
 from flowplan.plan.document import build_document
@@ -110,6 +111,7 @@ def _confirm(context: Context, plan: Plan) -> bool:
 async def _apply(context: Context, planned: Planned, wish: Wish) -> int:
     stop = Stop()
     code = _listen(stop)
+    prepare_state(planned.loaded.project)
     backend = context.backend(planned.loaded.project)
     try:
         async with context.connect(planned.loaded.stack, planned.loaded.project) as connection:

@@ -13,8 +13,7 @@ import click
 from attrs import define, evolve, frozen
 
 from flowplan import __version__
-from flowplan.backend.sqlite import SqliteBackend
-from flowplan.cli.project import Project, StackFiles, find_project, read_stack_files
+from flowplan.cli.project import Project, StackFiles, find_project, prepare_state, read_stack_files
 from flowplan.lang.stack import ProviderSettings, Source, Stack
 from flowplan.report.diagnostics import render_diagnostics
 from flowplan.report.paint import Paint, wants_colour
@@ -25,6 +24,7 @@ from flowplan.values.diagnostic import Diagnostic, Diagnostics, FlowplanError
 from flowplan.values.value import Sensitive
 
 if TYPE_CHECKING:
+    from flowplan.backend.sqlite import SqliteBackend
     from flowplan.lang.variables import VariableSource
     from flowplan.plan.observation import Observation
     from flowplan.ports import InstanceAccess, Provider
@@ -140,6 +140,8 @@ class Context:
 
     def backend(self, project: Project) -> SqliteBackend:
         """The embedded backend of a project."""
+        from flowplan.backend.sqlite import SqliteBackend
+
         return SqliteBackend(project.state)
 
     def region(self, stack: Stack | None) -> str:
@@ -184,6 +186,7 @@ class Context:
             from flowplan.cli.embedded import EmbeddedTransport
             from flowplan.sandbox import open_sandbox
 
+            prepare_state(project)
             sandbox = open_sandbox(project.state / "sandbox")
             try:
                 client = Client(

@@ -55,6 +55,27 @@ def find_project(start: Path, environ: Mapping[str, str]) -> Project:
     return Project(root, Path(given).resolve() if given else root / "state")
 
 
+def prepare_state(project: Project) -> None:
+    """Make the state folder, and have git pass over all that comes into it.
+
+    Raises:
+        FlowplanError: it cannot be made.
+    """
+    try:
+        project.state.mkdir(parents=True, exist_ok=True)
+        ignore = project.state / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise FlowplanError(
+            Diagnostic.error(
+                f"The state folder {project.state} cannot be made",
+                f"{error.strerror}.",
+                suggestion="Make its parent writable for you, or name another folder with FLOWPLAN_DATA_DIR.",
+            )
+        ) from None
+
+
 def read_stack_files(path: Path, project: Project, values: Collection[str] = ()) -> StackFiles:
     """The texts of the stack at ``path``: one file, or a folder whose YAML files share one namespace.
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flowplan.backend.sqlite import SqliteBackend
 from flowplan.cli.context import Context
 from flowplan.cli.project import Project, find_project
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
+
+if TYPE_CHECKING:
+    from flowplan.backend.sqlite import SqliteBackend
 
 
 @contextmanager

@@ -14,6 +14,26 @@ Samples = Mapping[str, Callable[[int], Any]]
 """For a field whose value is unknown: a valid stand-in, from a running number so that no two collide."""
 
 _DROP = object()
+_OPEN = frozenset(
+    {
+        "name",
+        "instance_type",
+        "min_gpu_memory_gb",
+        "region",
+        "num_instances",
+        "quantity",
+        "max_price_per_hour",
+        "priority",
+        "size_gb",
+        "interface",
+        "volumes",
+        "ssh_keys",
+        "reservation_id",
+        "start_time_utc",
+        "duration_hours",
+    }
+)
+"""Fields that the provider repeats in its lists, so that what is in them ends up in state, logs and bills."""
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
@@ -27,6 +47,8 @@ def normalise(
     """
     held: list[tuple[Path, Any]] = []
     bare = _stand_in(dict(body), (), held, samples)
+    if open_secrets := [_in_the_open(path) for path, value in held if type(value) is Sensitive and path[0] in _OPEN]:
+        return dict(body), open_secrets
     plain = {key: value for key, value in bare.items() if value is not _DROP}
     unique = plain.get("unique_name")
     try:
@@ -40,6 +62,15 @@ def normalise(
     for path, original in held:
         _put(full, path, original)
     return full, []
+
+
+def _in_the_open(path: Path) -> Problem:
+    where = path_text(path)
+    return Problem(
+        path,
+        f"{where} cannot hold a sensitive value: the provider shows it to all who may list its resources",
+        "Use a value that is not sensitive; secrets belong in env.",
+    )
 
 
 def _stand_in(value: Any, path: Path, held: list[tuple[Path, Any]], samples: Samples) -> Any:

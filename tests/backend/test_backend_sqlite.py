@@ -199,4 +199,3 @@ def test_a_dead_owner_on_this_host_is_replaced_at_once(tmp_path: Path) -> None:
 def test_only_its_owner_may_read_the_state(tmp_path: Path) -> None:
     backend = made(tmp_path / "state")
     assert backend.path.stat().st_mode & 0o077 == 0
-    assert (tmp_path / "state" / ".gitignore").read_text() == "*\n"

@@ -9,6 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_builders import REGION, empty, make, observe, on_paper, recorded, stack, task, volume
 
+from flowplan.lang.loader import load_stack
+from flowplan.lang.reader import NoFiles
+from flowplan.lang.stack import Source
+from flowplan.lang.variables import VariableSource
 from flowplan.plan.change import Mode, Plan
 from flowplan.plan.document import build_document
 from flowplan.plan.planfile import PlanFile, dump_planfile, load_planfile
@@ -155,3 +159,20 @@ def test_a_number_in_other_words_is_refused_too() -> None:
     assert "2.0" in text
     with pytest.raises(FlowplanError):
         load_planfile("p", text.replace('"n":2.0', '"n":2e0'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "volumes: {v: {name: '{{ var.s }}', size_gb: 1}}",
+        "tasks: {a: {command: hi, instance_type: a100, upload_code: false, name: 'x{{ var.s }}'}}",
+        "tasks: {a: {command: hi, instance_type: a100, upload_code: false, ssh_keys: ['{{ var.s }}']}}",
+    ],
+)
+def test_a_secret_has_no_place_in_what_the_provider_lists(text: str) -> None:
+    """A name that was sensitive once came back in the state, in clear, by way of the mount path made of it."""
+    source = Source("s.yaml", "stack: s\nvariables: {s: {type: string, sensitive: true}}\n" + text)
+    found, problems = load_stack([source], [VariableSource("t", {"s": "hush-hush"})], NoFiles(), "0.1")
+    assert found is None
+    said = " ".join(f"{p.summary} {p.detail} {p.suggestion}" for p in problems)
+    assert "sensitive" in said and "hush-hush" not in said
