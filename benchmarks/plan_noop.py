@@ -92,7 +92,9 @@ def main() -> int:
         for what, used in best.items():
             print(f"{what:24s} {used * 1000:8.1f} ms")
         holds = verdict(f"plan of {resources} / compose", best["plan"] / best["compose"], LIMIT)
-        holds &= verdict("plan --refresh=false / compose", best["plan --refresh=false"] / best["compose"], LIMIT)
+        holds &= verdict(
+            "plan --refresh=false / compose", best["plan --refresh=false"] / best["compose"], LIMIT
+        )
     return 0 if holds else 1
 
 

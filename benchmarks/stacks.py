@@ -8,10 +8,20 @@ from pathlib import Path
 def stack_text(resources: int, name: str = "bench") -> str:
     """The text of a stack of that many resources."""
     tasks, volumes = resources * 7 // 10, resources * 2 // 10
-    lines = [f"stack: {name}", "provider: {region: us-central1-b}", "variables:", "  team: {type: string, default: research}"]
+    lines = [
+        f"stack: {name}",
+        "provider: {region: us-central1-b}",
+        "variables:",
+        "  team: {type: string, default: research}",
+    ]
     lines.append("volumes:")
     for n in range(volumes):
-        lines += [f"  data_{n}:", f"    size_gb: {n % 50 + 1}", "    interface: file", f"    mount_path: /data/{n}"]
+        lines += [
+            f"  data_{n}:",
+            f"    size_gb: {n % 50 + 1}",
+            "    interface: file",
+            f"    mount_path: /data/{n}",
+        ]
     lines.append("reservations:")
     for n in range(resources - tasks - volumes):
         lines += [

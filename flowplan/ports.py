@@ -203,7 +203,9 @@ class Writer(Protocol):
         """Record an intent, before anything is sent; returns the entry's number."""
         ...
 
-    def commit(self, number: int, result: Status, record: Record | None, forget: Address | None = None) -> None:
+    def commit(
+        self, number: int, result: Status, record: Record | None, forget: Address | None = None
+    ) -> None:
         """End an entry and record what came of it, in one transaction.
 
         ``record`` is put into the state under its address, ``forget``

@@ -206,7 +206,9 @@ class SqliteWriter:
             assert cursor.lastrowid is not None
             return cursor.lastrowid
 
-    def commit(self, number: int, result: Status, record: Record | None, forget: Address | None = None) -> None:
+    def commit(
+        self, number: int, result: Status, record: Record | None, forget: Address | None = None
+    ) -> None:
         """See `flowplan.ports.Writer.commit`."""
         with self._transaction():
             row = self._db.execute("SELECT status FROM operations WHERE number = ?", (number,)).fetchone()
@@ -260,7 +262,9 @@ class SqliteWriter:
             yield
 
     def _check(self) -> None:
-        held = self._db.execute("SELECT id, token, who FROM leases WHERE stack = ?", (self._stack,)).fetchone()
+        held = self._db.execute(
+            "SELECT id, token, who FROM leases WHERE stack = ?", (self._stack,)
+        ).fetchone()
         if held is None or held["id"] != self.info.id:
             who = f"{held['who']} took it over" if held else "someone released it"
             raise StoreError(

@@ -117,12 +117,16 @@ class SqliteBackend:
             yield
         except (sqlite3.Error, OSError) as error:
             detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            advice = _advice(error) if isinstance(error, sqlite3.Error) else "Make the folder writable for you."
+            advice = (
+                _advice(error) if isinstance(error, sqlite3.Error) else "Make the folder writable for you."
+            )
             raise StoreError(
                 Diagnostic.error(f"The state at {self.path} cannot be used", f"{detail}.", suggestion=advice)
             ) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise self._damaged("The state holds something that flowplan did not write", str(error)) from error
+            raise self._damaged(
+                "The state holds something that flowplan did not write", str(error)
+            ) from error
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -177,7 +181,9 @@ class SqliteBackend:
         # Why: WAL needs a writable folder even to read, so a read-only state is read as it lies on disk.
         wal = self.path.with_name(self.path.name + "-wal")
         frozen = "&immutable=1" if not wal.exists() or wal.stat().st_size == 0 else ""
-        return sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro{frozen}", uri=True, isolation_level=None)
+        return sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=ro{frozen}", uri=True, isolation_level=None
+        )
 
     def _prepare(self, db: sqlite3.Connection, create: bool) -> None:
         application = db.execute("PRAGMA application_id").fetchone()[0]

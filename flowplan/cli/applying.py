@@ -97,10 +97,14 @@ def _nothing_to_do(context: Context, planned: Planned) -> int:
 def _confirm(context: Context, plan: Plan) -> bool:
     if plan.mode is Mode.DESTROY:
         click.echo(context.paint("Do you really want to destroy all resources of this stack?", "bold"))
-        click.echo("  flowplan will destroy everything shown above.\n  There is no undo. Only 'yes' will be accepted.\n")
+        click.echo(
+            "  flowplan will destroy everything shown above.\n  There is no undo. Only 'yes' will be accepted.\n"
+        )
     else:
         click.echo(context.paint("Do you want to perform these actions?", "bold"))
-        click.echo("  flowplan will perform the actions described above.\n  Only 'yes' will be accepted to approve.\n")
+        click.echo(
+            "  flowplan will perform the actions described above.\n  Only 'yes' will be accepted to approve.\n"
+        )
     try:
         answer: str = click.prompt("  Enter a value", prompt_suffix=": ", default="", show_default=False)
     except click.Abort:
@@ -162,7 +166,9 @@ def _refuse_unseen_ends(planned: Planned, connection: Connection) -> None:
             )
 
 
-async def _wait_for_lock(acquire: Callable[[], Writer], timeout: float, stop: Stop, code: list[int]) -> Writer:
+async def _wait_for_lock(
+    acquire: Callable[[], Writer], timeout: float, stop: Stop, code: list[int]
+) -> Writer:
     """The lease; asked for again and again for ``timeout`` seconds, unless a signal comes first."""
     clock = SystemClock()
     deadline = clock.monotonic() + timeout
@@ -176,7 +182,8 @@ async def _wait_for_lock(acquire: Callable[[], Writer], timeout: float, stop: St
             await asyncio.wait_for(stop.requested.wait(), min(0.2, max(0.0, deadline - clock.monotonic())))
         if stop.requested.is_set():
             raise FlowplanError(
-                Diagnostic.error("Interrupted while waiting for the lock", "Nothing was changed."), exit_code=code[0]
+                Diagnostic.error("Interrupted while waiting for the lock", "Nothing was changed."),
+                exit_code=code[0],
             )
 
 

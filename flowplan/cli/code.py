@@ -21,7 +21,9 @@ def read_code(folder: Path) -> bytes:
     """
     if not folder.is_dir():
         raise FlowplanError(
-            Diagnostic.error(f"There is no code folder {folder}", suggestion="Set code_root, or upload_code: false.")
+            Diagnostic.error(
+                f"There is no code folder {folder}", suggestion="Set code_root, or upload_code: false."
+            )
         )
     buffer, total = io.BytesIO(), 0
     try:
@@ -44,5 +46,7 @@ def read_code(folder: Path) -> bytes:
                 entry.size, entry.mode = len(data), 0o755 if path.stat().st_mode & 0o100 else 0o644
                 archive.addfile(entry, io.BytesIO(data))
     except OSError as error:
-        raise FlowplanError(Diagnostic.error(f"{error.filename or folder} cannot be read", f"{error.strerror}.")) from None
+        raise FlowplanError(
+            Diagnostic.error(f"{error.filename or folder} cannot be read", f"{error.strerror}.")
+        ) from None
     return gzip.compress(buffer.getvalue(), mtime=0)

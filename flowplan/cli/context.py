@@ -118,7 +118,9 @@ class Context:
 
         sources = []
         prefix = "FLOWPLAN_VAR_"
-        given = {name[len(prefix) :]: value for name, value in self.environ.items() if name.startswith(prefix)}
+        given = {
+            name[len(prefix) :]: value for name, value in self.environ.items() if name.startswith(prefix)
+        }
         if given:
             sources.append(VariableSource("the environment", given, is_text=True, lenient=True))
         for name in inputs.files:
@@ -126,7 +128,9 @@ class Context:
                 text = Path(name).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-                raise FlowplanError(Diagnostic.error(f"--var-file {name} cannot be read", f"{reason}.")) from None
+                raise FlowplanError(
+                    Diagnostic.error(f"--var-file {name} cannot be read", f"{reason}.")
+                ) from None
             values, problems = parse_variables(Source(name, text))
             if problems.has_errors:
                 raise FlowplanError(*problems.in_order())
@@ -218,7 +222,9 @@ class Context:
                 if await connection.provider.project() == snapshot.project:
                     yield connection
                     return
-        async with self.connect(Stack(snapshot.stack, provider=ProviderSettings("mithril")), project) as connection:
+        async with self.connect(
+            Stack(snapshot.stack, provider=ProviderSettings("mithril")), project
+        ) as connection:
             yield connection
 
     def _settings(self, own_key: str | None = None) -> Any:

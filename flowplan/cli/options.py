@@ -24,7 +24,11 @@ def stack_path(function: F) -> F:
 def variables(function: F) -> F:
     """``--var`` and ``--var-file``."""
     function = click.option(
-        "--var-file", "var_files", multiple=True, metavar="FILE", help="Read values of variables from a YAML file."
+        "--var-file",
+        "var_files",
+        multiple=True,
+        metavar="FILE",
+        help="Read values of variables from a YAML file.",
     )(function)
     return click.option(
         "--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable; the last one wins."
@@ -77,7 +81,11 @@ class Seconds(_SecondsType):
 def applying(function: F) -> F:
     """What apply and destroy have in common."""
     function = click.option(
-        "--lock-timeout", type=Seconds(), default=0.0, metavar="DURATION", help="Wait this long for the stack's lock."
+        "--lock-timeout",
+        type=Seconds(),
+        default=0.0,
+        metavar="DURATION",
+        help="Wait this long for the stack's lock.",
     )(function)
     function = click.option(
         "--parallelism",

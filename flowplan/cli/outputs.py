@@ -31,7 +31,9 @@ def settle_outputs(planned: Planned, run: Run) -> dict[str, Any]:
 
 def masked(value: Any) -> Any:
     """A stored output as it may be shown."""
-    return transform(value, lambda leaf: "<sensitive>" if isinstance(leaf, (Sensitive, Fingerprint)) else leaf)
+    return transform(
+        value, lambda leaf: "<sensitive>" if isinstance(leaf, (Sensitive, Fingerprint)) else leaf
+    )
 
 
 def print_outputs(outputs: Mapping[str, Any], stack: Stack | None, paint: Paint) -> None:

@@ -48,7 +48,11 @@ def find_project(start: Path, environ: Mapping[str, str]) -> Project:
     start = start.resolve()
     folder = start if start.is_dir() else start.parent
     root = next(
-        (f for f in (folder, *folder.parents) if (f / ".git").exists() or (f / "state" / "flowplan.db").exists()),
+        (
+            f
+            for f in (folder, *folder.parents)
+            if (f / ".git").exists() or (f / "state" / "flowplan.db").exists()
+        ),
         folder,
     )
     given = environ.get("FLOWPLAN_DATA_DIR")
@@ -102,11 +106,20 @@ def read_stack_files(path: Path, project: Project, values: Collection[str] = ())
             )
     else:
         folder, names = path.parent, [path.name]
-    sources = tuple(Source(_shown(folder / name), _read(folder / name)) for name in names)
+    sources = tuple(read_source(folder / name) for name in names)
     vars_path = folder / VARIABLES_FILE
-    vars_text = Source(_shown(vars_path), _read(vars_path)) if vars_path.is_file() else None
+    vars_text = read_source(vars_path) if vars_path.is_file() else None
     label = os.path.relpath(path.resolve(), project.root)
     return StackFiles(folder, label, sources, vars_text)
+
+
+def read_source(path: Path) -> Source:
+    """One text, under the name that its user would type.
+
+    Raises:
+        FlowplanError: there is none, it cannot be read, or it is no text.
+    """
+    return Source(_shown(path), _read(path))
 
 
 def _shown(path: Path) -> str:
@@ -122,7 +135,8 @@ def _read(path: Path) -> str:
     except FileNotFoundError:
         raise FlowplanError(
             Diagnostic.error(
-                f"There is no file {path}", suggestion="Name the file or the folder of a stack, or use --chdir."
+                f"There is no file {path}",
+                suggestion="Name the file or the folder of a stack, or use --chdir.",
             )
         ) from None
     except OSError as error:
@@ -137,7 +151,8 @@ def _read(path: Path) -> str:
         line = data[: error.start].count(b"\n") + 1
         raise FlowplanError(
             Diagnostic.error(
-                f"{path} is not UTF-8 text", f"Byte {error.start} (line {line}) is no UTF-8.",
+                f"{path} is not UTF-8 text",
+                f"Byte {error.start} (line {line}) is no UTF-8.",
                 suggestion="Save the file as UTF-8.",
             )
         ) from None

@@ -47,13 +47,16 @@ def _only(names: list[str], backend: SqliteBackend, project: Project) -> str:
     if not names:
         raise FlowplanError(
             Diagnostic.error(
-                f"Nothing is recorded in {project.state} yet", suggestion="Apply a stack first: flowplan apply PATH"
+                f"Nothing is recorded in {project.state} yet",
+                suggestion="Apply a stack first: flowplan apply PATH",
             )
         )
     if len(names) == 1:
         return names[0]
     here = str(Path.cwd().relative_to(project.root)) if Path.cwd().is_relative_to(project.root) else ""
-    at_hand = [name for name in names if here not in ("", ".") and _lies_in(backend.snapshot(name).source, here)]
+    at_hand = [
+        name for name in names if here not in ("", ".") and _lies_in(backend.snapshot(name).source, here)
+    ]
     if len(at_hand) == 1:
         return at_hand[0]
     alive = [name for name in names if backend.snapshot(name).records]

@@ -11,10 +11,10 @@ from typing import Any
 from flowplan import __version__
 from flowplan.cli.context import Context, Inputs, Loaded
 from flowplan.cli.planning import Planned, with_observation
-from flowplan.cli.project import StackFiles, find_project
-from flowplan.lang.loader import load_stack
+from flowplan.cli.project import StackFiles, find_project, read_source
+from flowplan.lang.loader import VARIABLES_FILE, load_stack
 from flowplan.lang.reader import FolderReader
-from flowplan.lang.variables import VariableSource
+from flowplan.lang.variables import VariableSource, parse_variables
 from flowplan.plan.change import PlanOptions
 from flowplan.plan.document import build_document
 from flowplan.plan.planfile import (
@@ -95,6 +95,17 @@ def read(path: Path) -> PlanFile:
         raise FlowplanError(Diagnostic.error(f"{path} cannot be read", f"{error.strerror}.")) from None
 
 
+def _values_beside(folder: Path) -> list[VariableSource]:
+    """The values in the variables file beside the stack, which no plan file holds when they are secret."""
+    path = folder / VARIABLES_FILE
+    if not path.is_file():
+        return []
+    values, found = parse_variables(read_source(path))
+    if found.has_errors:
+        raise FlowplanError(*found.in_order())
+    return [values]
+
+
 def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -> Planned:
     """The plan of a file, worked out again from its own inputs and equal to what was shown.
 
@@ -119,7 +130,7 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
             )
     outside = [
         VariableSource(s.name, {k: v for k, v in s.values.items() if k in secret}, s.is_text, s.lenient)
-        for s in context.variable_sources(inputs)
+        for s in [*_values_beside(folder), *context.variable_sources(inputs)]
     ]
     sources = [VariableSource("the saved plan", plain, is_text=False), *outside]
     stack, found = load_stack(plan_file.sources, sources, FolderReader(folder), __version__)
@@ -136,7 +147,13 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
         was, now = plan_file.serial, snapshot.serial
         raise stale(
             "The state was changed by another operation after the plan was made: "
-            + (f"it was at serial {was} and is at {now}." if snapshot.lineage == plan_file.lineage else "it had not been applied then, and has been since." if not plan_file.lineage else "it is another state.")
+            + (
+                f"it was at serial {was} and is at {now}."
+                if snapshot.lineage == plan_file.lineage
+                else "it had not been applied then, and has been since."
+                if not plan_file.lineage
+                else "it is another state."
+            )
         )
     if wrong := check_secrets(plan_file, stack, snapshot.key):
         raise stale(f"The plan was made with other values of {', '.join(wrong)} (sensitive).")

@@ -45,6 +45,9 @@ def mermaid(graph: Graph) -> str:
     kept = reduce(graph.needs)
     names = {address: f"n{number}" for number, address in enumerate(sorted(kept))}
     lines = ["flowchart RL"]
-    lines += [f"  {name}[{_quote(str(address)).replace(chr(92) + chr(34), '#quot;')}]" for address, name in names.items()]
+    lines += [
+        f"  {name}[{_quote(str(address)).replace(chr(92) + chr(34), '#quot;')}]"
+        for address, name in names.items()
+    ]
     lines += [f"  {names[a]} --> {names[b]}" for a in sorted(kept) for b in kept[a]]
     return "\n".join(lines)

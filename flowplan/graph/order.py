@@ -17,9 +17,7 @@ class CycleFound(Exception):
     """The relation is no partial order."""
 
 
-def topological(
-    needs: Mapping[Node, Iterable[Node]], key: Callable[[Node], Any] | None = None
-) -> list[Node]:
+def topological(needs: Mapping[Node, Iterable[Node]], key: Callable[[Node], Any] | None = None) -> list[Node]:
     """Nodes with each after all it needs; among the ready ones the smallest by ``key`` comes first.
 
     What is needed but is no node itself is passed over.
@@ -77,7 +75,9 @@ def find_cycle(needs: Mapping[Node, Iterable[Node]]) -> list[Node]:
     )
     start = min(component, key=str)
     inside = graph.subgraph(component)
-    back = min(inside.predecessors(start), key=lambda node: (nx.shortest_path_length(inside, start, node), str(node)))
+    back = min(
+        inside.predecessors(start), key=lambda node: (nx.shortest_path_length(inside, start, node), str(node))
+    )
     return list(nx.shortest_path(inside, start, back))
 
 

@@ -47,7 +47,9 @@ class Declaration:
         self._broken = False
         self.references: dict[Reference, None] = {}
         if not self.has_each and "when" not in body:
-            self.plain = Instance(self, Address(kind, name), None, default_name(kind, world.stack_name, name), True)
+            self.plain = Instance(
+                self, Address(kind, name), None, default_name(kind, world.stack_name, name), True
+            )
             self._instances = {None: self.plain}
 
     def instances(self) -> Mapping[str | None, Instance]:

@@ -34,8 +34,13 @@ def check(
             yield from _price(change, resource)
             yield from _regions(change, resource, stack, options)
         if change.kind in (Kind.TASK, Kind.RESERVATION) and not change.targets.get("region"):
-            yield _point(resource, ("region",), f"{change.address} has no region", "Nothing says where it should run.",
-                         "Set region on it, or once in the provider section.")
+            yield _point(
+                resource,
+                ("region",),
+                f"{change.address} has no region",
+                "Nothing says where it should run.",
+                "Set region on it, or once in the provider section.",
+            )
 
 
 def _point(resource: Resource, path: Path, summary: str, detail: str, suggestion: str = "") -> Diagnostic:
@@ -57,8 +62,13 @@ def _price(change: ResourceChange, resource: Resource) -> Iterator[Diagnostic]:
             why = f"There is no price tier for {kind}, so its priority does not say what to bid."
         else:
             why = "Nothing says what to bid: the instance type is chosen by memory, so it has no price tier."
-        yield _point(resource, ("instance_type",), f"{change.address} has no price", why,
-                     "Set max_price_per_hour, in dollars per instance and hour.")
+        yield _point(
+            resource,
+            ("instance_type",),
+            f"{change.address} has no price",
+            why,
+            "Set max_price_per_hour, in dollars per instance and hour.",
+        )
 
 
 def _regions(
@@ -90,11 +100,18 @@ def _names(
             continue
         other = claimed.setdefault((address.kind, name), address)
         if other != address:
-            yield _point(resource, ("name",), f"{other} and {address} have the same name",
-                         f"Both would be called {name!r} at the provider.", "Give one of them another name.")
+            yield _point(
+                resource,
+                ("name",),
+                f"{other} and {address} have the same name",
+                f"Both would be called {name!r} at the provider.",
+                "Give one of them another name.",
+            )
     if observation is None:
         return
-    taken = {(o.kind, o.name): o.id for o in observation.objects.values() if o.exists and o.kind is Kind.VOLUME}
+    taken = {
+        (o.kind, o.name): o.id for o in observation.objects.values() if o.exists and o.kind is Kind.VOLUME
+    }
     recorded = {(r.kind, r.id) for r in snapshot.records.values()}
     for change in made:
         name = change.targets.get("name")
@@ -102,6 +119,10 @@ def _names(
             holder = taken[change.kind, name]
             if (change.kind, holder) not in recorded:
                 resource = stack.resources[change.address]
-                yield _point(resource, ("name",), f"A volume named {name!r} already exists",
-                             f"It is {holder}, it belongs to no resource of this stack, and names are unique in a project.",
-                             "Give this one another name, or mount the existing one by its volume_id.")
+                yield _point(
+                    resource,
+                    ("name",),
+                    f"A volume named {name!r} already exists",
+                    f"It is {holder}, it belongs to no resource of this stack, and names are unique in a project.",
+                    "Give this one another name, or mount the existing one by its volume_id.",
+                )

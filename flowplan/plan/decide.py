@@ -90,13 +90,16 @@ def decide(
         if resource.lifecycle.prevent_destroy != record.protected:
             # Why: protection must be on record before its block can be deleted, or deleting it would lift it.
             said = "on" if resource.lifecycle.prevent_destroy else "off"
-            return ResourceChange(action=Action.UPDATE, reasons=(f"prevent_destroy was turned {said}",), **common)
+            return ResourceChange(
+                action=Action.UPDATE, reasons=(f"prevent_destroy was turned {said}",), **common
+            )
         if dependencies_of(resource) != record.dependencies:
             # Why: the order of destruction follows from the record, also when the block is gone.
             return ResourceChange(action=Action.UPDATE, reasons=(REWIRED,), **common)
         return ResourceChange(action=Action.NO_OP, **common)
     reasons = tuple(
-        f"{c.name} changed in the stack" + ("" if c.name in fed or not _sends(c) else " (already so at the provider)")
+        f"{c.name} changed in the stack"
+        + ("" if c.name in fed or not _sends(c) else " (already so at the provider)")
         for c in ours
     ) + tuple(f"{c.name} was changed outside of flowplan" for c in drifted)
     return ResourceChange(
@@ -128,9 +131,8 @@ def _of_completed(
         return ResourceChange(action=Action.UPDATE, reasons=(REWIRED,), **common)
     if not again:
         return ResourceChange(action=Action.NO_OP, **common)
-    said = (
-        tuple(f"{c.name} changed, so the completed task runs again" for c in replacing)
-        or ("lifecycle.rerun is always",)
+    said = tuple(f"{c.name} changed, so the completed task runs again" for c in replacing) or (
+        "lifecycle.rerun is always",
     )
     action = Action.CREATE if gone else Action.REPLACE
     return ResourceChange(action=action, reasons=said, attributes=ours, **common)

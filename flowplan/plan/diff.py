@@ -68,7 +68,11 @@ def update_targets(
     needed = {}
     for name in kind.feeds:
         attribute = kind.attributes[name]
-        if name not in targets or name not in current or attribute.change not in (Change.IN_PLACE, Change.PAUSED):
+        if (
+            name not in targets
+            or name not in current
+            or attribute.change not in (Change.IN_PLACE, Change.PAUSED)
+        ):
             continue
         wanted = targets[name]
         if isinstance(wanted, Unknown) or not same(current[name], wanted, attribute):

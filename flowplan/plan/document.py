@@ -36,7 +36,9 @@ def shown(value: Any) -> Any:
         if isinstance(leaf, (Sensitive, Fingerprint)):
             return SENSITIVE
         if isinstance(leaf, Unknown):
-            return SENSITIVE if leaf.sensitive else {**UNKNOWN, "waits_for": [str(r) for r in leaf.references]}
+            return (
+                SENSITIVE if leaf.sensitive else {**UNKNOWN, "waits_for": [str(r) for r in leaf.references]}
+            )
         return leaf
 
     return transform(value, mark)
@@ -78,7 +80,8 @@ def build_document(plan: Plan, version: str) -> dict[str, Any]:
             for i in plan.interrupted
         ],
         "steps": [
-            {"id": step.id, "needs": list(step.needs), "tolerates": list(step.tolerates)} for step in plan.steps
+            {"id": step.id, "needs": list(step.needs), "tolerates": list(step.tolerates)}
+            for step in plan.steps
         ],
         "summary": {**plan.counts(), "unchanged": plan.unchanged},
         "empty": plan.is_empty,

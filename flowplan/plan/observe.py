@@ -60,10 +60,16 @@ def settle_on_paper(
                 records[entry.address] = adopt(entry, found[0])
                 claimed.add((found[0].kind, found[0].id))
                 told.append(
-                    Interrupted(entry, f"interrupted create found at the provider as {found[0].id}, will be adopted")
+                    Interrupted(
+                        entry, f"interrupted create found at the provider as {found[0].id}, will be adopted"
+                    )
                 )
             else:
-                told.append(Interrupted(entry, "interrupted create not found at the provider, will be looked for again"))
+                told.append(
+                    Interrupted(
+                        entry, "interrupted create not found at the provider, will be looked for again"
+                    )
+                )
         elif entry.operation is Operation.UPDATE:
             told.append(Interrupted(entry, f"interrupted update of {entry.id}, will be finished"))
         else:

@@ -122,7 +122,9 @@ def load_planfile(name: str, text: str) -> PlanFile:
     except (ValueError, RecursionError) as error:
         raise _bad(name, f"It cannot be read as a plan: {error}.") from None
     if body["flowplan_plan"] != FORMAT:
-        raise _bad(name, f"It has format {body['flowplan_plan']!r}; this version of flowplan knows format {FORMAT}.")
+        raise _bad(
+            name, f"It has format {body['flowplan_plan']!r}; this version of flowplan knows format {FORMAT}."
+        )
     digest = body.pop("digest", None)
     # Why the whole text: 2.0 may also be written 2e0; a plan is as it was written or it is refused.
     if digest != digest_of(body) or _text({**body, "digest": digest}) != text.rstrip("\n"):
@@ -152,7 +154,9 @@ def _load_observation(body: Any) -> Observation | None:
     for o in body["objects"]:
         kind = Kind(o["kind"])
         created = parse_instant(o["created_at"]) if o["created_at"] else None
-        objects[kind, o["id"]] = Observed(kind, o["id"], o["name"], o["exists"], load(o["attributes"]), created)
+        objects[kind, o["id"]] = Observed(
+            kind, o["id"], o["name"], o["exists"], load(o["attributes"]), created
+        )
     return Observation(
         project=body["project"],
         objects=objects,
@@ -166,7 +170,9 @@ def _load_observation(body: Any) -> Observation | None:
 def _bad(name: str, detail: str) -> FlowplanError:
     return FlowplanError(
         Diagnostic.error(
-            f"{name} is not a usable plan file", detail, suggestion="Make a new one with flowplan plan --out FILE."
+            f"{name} is not a usable plan file",
+            detail,
+            suggestion="Make a new one with flowplan plan --out FILE.",
         )
     )
 
@@ -174,7 +180,8 @@ def _bad(name: str, detail: str) -> FlowplanError:
 def stale(detail: str) -> FlowplanError:
     """The refusal of a plan that no longer fits (exit code 8)."""
     return FlowplanError(
-        Diagnostic.error("Saved plan is stale", detail, suggestion="Make a new plan and apply that."), exit_code=8
+        Diagnostic.error("Saved plan is stale", detail, suggestion="Make a new plan and apply that."),
+        exit_code=8,
     )
 
 

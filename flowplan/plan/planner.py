@@ -46,7 +46,9 @@ def plan(
     give the same plan (law 5 of apply-protocol.md).
     """
     found = Diagnostics()
-    base = Plan(stack.name, options.mode, snapshot.lineage, snapshot.serial, refreshed=observation is not None)
+    base = Plan(
+        stack.name, options.mode, snapshot.lineage, snapshot.serial, refreshed=observation is not None
+    )
     if observation and snapshot.project and snapshot.records and observation.project != snapshot.project:
         found.error(
             f"Stack {stack.name} is recorded in another project",
@@ -133,7 +135,8 @@ class _Walk:
         config = resource.config
         if resource.references and not is_known(config):
             config = {
-                name: value if is_known(value) else resolve(value, self.lookup) for name, value in config.items()
+                name: value if is_known(value) else resolve(value, self.lookup)
+                for name, value in config.items()
             }
         targets = kind.targets(config, self.settings)
         if address.kind is Kind.TASK and targets["instance_type"] is None:
@@ -147,14 +150,21 @@ class _Walk:
             key=self.snapshot.key,
             completion=self._completion(record),
         )
-        if gone and change.action is Action.NO_OP and resource.lifecycle.on_lost == "fail" and _was_lost(change, self):
+        if (
+            gone
+            and change.action is Action.NO_OP
+            and resource.lifecycle.on_lost == "fail"
+            and _was_lost(change, self)
+        ):
             self.found.add(_lost(change, resource))
         self._targets[address] = change.targets
         if change.action in (Action.CREATE, Action.REPLACE):
             self._renewed.add(address)
         for refused in change.attributes:
             if refused.change.value == "refused":
-                self.found.add(_refusal(change, refused.name, kind.attributes[refused.name].loses, resource.span_of))
+                self.found.add(
+                    _refusal(change, refused.name, kind.attributes[refused.name].loses, resource.span_of)
+                )
         if change.action is Action.NO_OP:
             self.unchanged += 1
             return None

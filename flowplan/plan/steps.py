@@ -50,7 +50,9 @@ def build_steps(
             _after_dependencies(change, stack, graph, snapshot, by_address, needs, tolerates, of)
     _before_dependencies(snapshot, by_address, needs)
     steps = [
-        Step(step, kind, address, tuple(dict.fromkeys(needs[step])), tuple(tolerates.get(step, ())), condition)
+        Step(
+            step, kind, address, tuple(dict.fromkeys(needs[step])), tuple(tolerates.get(step, ())), condition
+        )
         for step, (kind, address, condition) in of.items()
     ]
     by_id = {step.id: step for step in steps}
@@ -81,7 +83,9 @@ def _after_dependencies(
             and edge.dependency.kind is Kind.TASK
             and change.action is not Action.UPDATE
         )
-        if waits and not _satisfied(edge.dependency, edge.condition, other, snapshot, edge.dependency in lenient):
+        if waits and not _satisfied(
+            edge.dependency, edge.condition, other, snapshot, edge.dependency in lenient
+        ):
             step = f"await {edge.dependency} {edge.condition.value}"
             if step not in needs:
                 needs[step] = [made] if made else []

@@ -111,7 +111,9 @@ def _resource(change: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     elif action in ("delete", "forget"):
         yield f"        id = {_value(change['id'])}" + (" -> null" if action == "delete" else "")
         if change["before"]:
-            yield f"        name = {_value(change['before'].get('name'))}" + (" -> null" if action == "delete" else "")
+            yield f"        name = {_value(change['before'].get('name'))}" + (
+                " -> null" if action == "delete" else ""
+            )
     else:
         yield from _differences(change, action, paint)
     yield "    }"
@@ -188,7 +190,11 @@ def _difference(label: str, before: Any, after: Any, note: str, paint: Paint) ->
             elif old != new or _is_mark(old):
                 yield f"          {sign} {name} = {_value(old)} -> {_value(new)}"
         yield "        }"
-    elif isinstance(before, list) and isinstance(after, list) and any(isinstance(i, dict) for i in before + after):
+    elif (
+        isinstance(before, list)
+        and isinstance(after, list)
+        and any(isinstance(i, dict) for i in before + after)
+    ):
         yield f"      {sign} {label} = [{note}"
         for item in before:
             if item not in after:

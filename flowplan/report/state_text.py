@@ -41,7 +41,11 @@ def _lines(record: Record, paint: Paint) -> Iterator[str]:
     yield paint(f"# {clean(str(record.address))}", "bold")
     facts = {"id": record.id, "name": record.name, "created_at": document["created_at"]}
     facts |= {"depends_on": document["dependencies"] or None, "prevent_destroy": record.protected or None}
-    for title, values in (("", facts), ("configured", document["config"]), ("at the provider", document["attributes"])):
+    for title, values in (
+        ("", facts),
+        ("configured", document["config"]),
+        ("at the provider", document["attributes"]),
+    ):
         if title:
             yield paint(f"  {title}:", "dim")
         names = [name for name, value in values.items() if value not in (None, [], {}, "")]

@@ -28,7 +28,9 @@ def render_summary(plan: Plan, result: Result, again: str, paint: Paint) -> str:
     lines += _list("Outcome unknown", (f.step for f in result.unknown))
     if result.skipped:
         lines.append("  Skipped:")
-        lines += [f"    {clean(str(s.address))} (needs {clean(str(b.address))})" for s, b in _unique(result.skipped)]
+        lines += [
+            f"    {clean(str(s.address))} (needs {clean(str(b.address))})" for s, b in _unique(result.skipped)
+        ]
     lines += _list("Not started", result.not_started)
     lines.append(f"  To go on: {again}")
     return "\n".join(lines)
@@ -55,4 +57,3 @@ def _counts(done: Iterable[Step]) -> dict[str, int]:
         if step.kind in words:
             counts[words[step.kind]] += 1
     return counts
-

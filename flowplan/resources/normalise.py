@@ -37,9 +37,7 @@ _OPEN = frozenset(
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
-def normalise(
-    model: type, body: Mapping[str, Any], samples: Samples
-) -> tuple[dict[str, Any], list[Problem]]:
+def normalise(model: type, body: Mapping[str, Any], samples: Samples) -> tuple[dict[str, Any], list[Problem]]:
     """Every field of ``model`` with its value from ``body`` or its default, and every problem found.
 
     Unknown values are checked as if they were valid ones of their field and then put back; sensitive ones
@@ -47,7 +45,9 @@ def normalise(
     """
     held: list[tuple[Path, Any]] = []
     bare = _stand_in(dict(body), (), held, samples)
-    if open_secrets := [_in_the_open(path) for path, value in held if type(value) is Sensitive and path[0] in _OPEN]:
+    if open_secrets := [
+        _in_the_open(path) for path, value in held if type(value) is Sensitive and path[0] in _OPEN
+    ]:
         return dict(body), open_secrets
     plain = {key: value for key, value in bare.items() if value is not _DROP}
     unique = plain.get("unique_name")

@@ -28,7 +28,9 @@ _COUNT = re.compile(r"(?:^|[.\-])(\d+)x|x(\d+)$|:(\d+)$|\.(\d+)x")
 def gpu_family(instance_type: str) -> str | None:
     """The GPU family an instance type's name holds, or None for one that has no tier."""
     name = instance_type.lower()
-    return next((family for family in _TIERS if re.search(rf"(?<![a-z0-9]){family}|{family}(?![0-9])", name)), None)
+    return next(
+        (family for family in _TIERS if re.search(rf"(?<![a-z0-9]){family}|{family}(?![0-9])", name)), None
+    )
 
 
 def gpu_count(instance_type: str) -> int:

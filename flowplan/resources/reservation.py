@@ -36,7 +36,9 @@ def _normalise(body: Mapping[str, Any], default_name: str) -> tuple[dict[str, An
         named["region"] = "provider-default"
     if "project_id" in body and body["project_id"] is not None:
         problems.append(
-            Problem(("project_id",), "the project of a stack's resources is set once, in its provider section")
+            Problem(
+                ("project_id",), "the project of a stack's resources is set once, in its provider section"
+            )
         )
     config, found = normalise(
         ReservationSpec,
@@ -80,11 +82,16 @@ _ATTRIBUTES = (
     Attribute("name", Change.REFUSED, wire=Wire("name", "name"), loses=_MONEY),
     Attribute("project_id", Change.REFUSED, loses=_MONEY),
     Attribute(
-        "instance_type", Change.REFUSED, wire=Wire("instance_type", "instance_type", "instance_type"), loses=_MONEY
+        "instance_type",
+        Change.REFUSED,
+        wire=Wire("instance_type", "instance_type", "instance_type"),
+        loses=_MONEY,
     ),
     Attribute("region", Change.REFUSED, wire=Wire("region", "region"), loses=_MONEY),
     Attribute("quantity", Change.REFUSED, wire=Wire("instance_quantity", "instance_quantity"), loses=_MONEY),
-    Attribute("start_time_utc", Change.REFUSED, wire=Wire("start_time", "start_time", "instant"), loses=_MONEY),
+    Attribute(
+        "start_time_utc", Change.REFUSED, wire=Wire("start_time", "start_time", "instant"), loses=_MONEY
+    ),
     Attribute("duration_hours", _duration, loses=_MONEY, doc="Longer extends it; shorter is refused."),
     Attribute("ssh_keys", Change.REFUSED, loses=_MONEY),
     Attribute("volumes", Change.IN_PLACE, unordered=True),

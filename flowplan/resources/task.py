@@ -105,14 +105,19 @@ _ATTRIBUTES = (
     Attribute("name", Change.REPLACE, wire=Wire("name", "name"), loses=_BOOT),
     Attribute("unique_name", Change.LOCAL, doc="Decides the suffix of the next creation."),
     Attribute(
-        "instance_type", Change.REPLACE, wire=Wire("instance_type", "instance_type", "instance_type"), loses=_BOOT
+        "instance_type",
+        Change.REPLACE,
+        wire=Wire("instance_type", "instance_type", "instance_type"),
+        loses=_BOOT,
     ),
     Attribute("min_gpu_memory_gb", Change.REPLACE, loses=_BOOT),
     *(
         Attribute(name, Change.REPLACE, loses=_BOOT, doc=_SCRIPTED)
         for name in ("command", "image", "env", "working_dir")
     ),
-    Attribute("volumes", _volumes, loses=_BOOT, doc="Detached in place while paused; a new mount needs a new task."),
+    Attribute(
+        "volumes", _volumes, loses=_BOOT, doc="Detached in place while paused; a new mount needs a new task."
+    ),
     *(
         Attribute(name, Change.REPLACE, loses=_BOOT, doc=_SCRIPTED)
         for name in ("data_mounts", "ports", "allow_docker_cache", "retries")
@@ -142,7 +147,9 @@ _ATTRIBUTES = (
     Attribute("code_root", Change.REPLACE, loses=_BOOT, doc=_SCRIPTED),
     Attribute("task_id", computed=True, wire=Wire("", "fid")),
     Attribute("status", computed=True, wire=Wire("", "status", "task_status")),
-    Attribute("limit_price", Change.IN_PLACE, computed=True, wire=Wire("limit_price", "limit_price", "money")),
+    Attribute(
+        "limit_price", Change.IN_PLACE, computed=True, wire=Wire("limit_price", "limit_price", "money")
+    ),
     Attribute(
         "volume_ids",
         Change.PAUSED,

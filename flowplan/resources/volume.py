@@ -42,7 +42,9 @@ _ATTRIBUTES = (
     Attribute("name", Change.IN_PLACE, wire=Wire("name", "name"), doc="Renamed by one request."),
     Attribute("size_gb", Change.REPLACE, wire=Wire("size_gb", "capacity_gb"), loses=_DATA),
     Attribute("mount_path", Change.LOCAL, doc="The default for tasks that mount it."),
-    Attribute("interface", Change.REPLACE, wire=Wire("disk_interface", "interface", "interface"), loses=_DATA),
+    Attribute(
+        "interface", Change.REPLACE, wire=Wire("disk_interface", "interface", "interface"), loses=_DATA
+    ),
     Attribute("iops", Change.LOCAL, doc="Recorded; the API has no field for it."),
     Attribute("throughput_mb_s", Change.LOCAL, doc="Recorded; the API has no field for it."),
     Attribute("volume_id", computed=True, wire=Wire("", "fid")),

@@ -193,7 +193,8 @@ def unstructure(value: Any) -> Any:
     # Why the test in each line: most values are plain, and a call for each of them is most of the cost.
     if names := _public_names(kind):
         return {
-            name: item if type(item := getattr(value, name)) in _PLAIN else unstructure(item) for name in names
+            name: item if type(item := getattr(value, name)) in _PLAIN else unstructure(item)
+            for name in names
         }
     if isinstance(value, Mapping):
         return {unstructure(key): unstructure(item) for key, item in value.items()}

@@ -109,7 +109,8 @@ def transform(value: Any, change: Callable[[Any], Any]) -> Any:
     kind = type(value)
     if kind is dict:
         return {
-            key: transform(item, change) if type(item) in _NESTED else change(item) for key, item in value.items()
+            key: transform(item, change) if type(item) in _NESTED else change(item)
+            for key, item in value.items()
         }
     if kind is list or kind is tuple:
         return [transform(item, change) if type(item) in _NESTED else change(item) for item in value]
@@ -199,7 +200,8 @@ def dump(value: Any) -> Any:
     if kind is dict:
         # A key of the user's that starts like one of our marks gets one more dollar, which `load` takes off.
         return {
-            f"${key}" if type(key) is str and key.startswith("$") else key: dump(item) for key, item in value.items()
+            f"${key}" if type(key) is str and key.startswith("$") else key: dump(item)
+            for key, item in value.items()
         }
     if kind is list or kind is tuple:
         return [dump(item) for item in value]

@@ -33,7 +33,11 @@ MISTAKES = {
     "a key twice": Mistake("stack: x\nstack: y\n", "'stack' stands twice", "2:1", "stack", "Remove one"),
     "an unknown section": Mistake("stack: x\ntask: {}\n", "'task'", "2:1", "task", "Did you mean 'tasks'?"),
     "an unknown key": Mistake(
-        TASK.replace("command", "comand") % "", "comand is not a field", "3:7", "comand", "Did you mean 'command'?"
+        TASK.replace("command", "comand") % "",
+        "comand is not a field",
+        "3:7",
+        "comand",
+        "Did you mean 'command'?",
     ),
     "a wrong type": Mistake(
         TASK % ", num_instances: lots", "num_instances must be a whole number, not 'lots'", "3:76", "lots"
@@ -67,7 +71,8 @@ MISTAKES = {
         advice="Remove one of these references",
     ),
     "an unquoted expression": Mistake(
-        "stack: x\nvariables: {n: {default: 1}}\n" + (TASK % ", num_instances: {{ var.n }}").partition("\n")[2],
+        "stack: x\nvariables: {n: {default: 1}}\n"
+        + (TASK % ", num_instances: {{ var.n }}").partition("\n")[2],
         "an expression stands outside quotes",
         "4:76",
         "{{ var.n }}",
@@ -85,8 +90,12 @@ MISTAKES = {
         TASK % ', env: {A: "{{ volume.dat.volume_id }}"}', "volume", "3:", "volume.dat"
     ),
     "a NUL": Mistake(b"stack: x\0y\n", "U+0000 cannot stand in YAML", "1:9", "\\x00", "Remove it"),
-    "no UTF-8": Mistake(b"stack: x\n# \xff\xfe\n", "stack.yaml is not UTF-8", advice="Save the file as UTF-8"),
-    "a binary file": Mistake(bytes(range(256)) * 20, "stack.yaml is not UTF-8", advice="Save the file as UTF-8"),
+    "no UTF-8": Mistake(
+        b"stack: x\n# \xff\xfe\n", "stack.yaml is not UTF-8", advice="Save the file as UTF-8"
+    ),
+    "a binary file": Mistake(
+        bytes(range(256)) * 20, "stack.yaml is not UTF-8", advice="Save the file as UTF-8"
+    ),
     "endless depth": Mistake(
         "stack: x\nlocals: {a: " + "[" * 5000 + "]" * 5000 + "}\n", "nested more than", "2:", "["
     ),
@@ -147,7 +156,10 @@ def test_mistakes_are_told_all_at_once_and_as_json(project: Project) -> None:
     assert all(word in told for word in ("'lots'", "'vital'", "'nope'"))
     document = project.run("validate", "--json", code=1).json()
     assert (document["valid"], document["error_count"]) == (False, 3)
-    assert all(d["range"]["file"] == "stack.yaml" and d["range"]["start"]["line"] == 3 for d in document["diagnostics"])
+    assert all(
+        d["range"]["file"] == "stack.yaml" and d["range"]["start"]["line"] == 3
+        for d in document["diagnostics"]
+    )
 
 
 def test_a_path_that_leads_nowhere(project: Project) -> None:
@@ -166,7 +178,13 @@ def test_a_path_that_leads_nowhere(project: Project) -> None:
 
 
 def test_nothing_recorded_yet(project: Project) -> None:
-    for arguments in (("state", "list"), ("output",), ("show",), ("logs", "task.hello"), ("state", "show", "task.a")):
+    for arguments in (
+        ("state", "list"),
+        ("output",),
+        ("show",),
+        ("logs", "task.hello"),
+        ("state", "show", "task.a"),
+    ):
         ended = project.run(*arguments, code=1)
         assert "Nothing is recorded" in ended.err and "flowplan apply PATH" in ended.err
     assert not project.state.exists()
@@ -203,7 +221,9 @@ def test_no_key(project: Project) -> None:
 def test_nobody_listens(project: Project) -> None:
     project.write(HELLO)
     use(project, "http://127.0.0.1:1")
-    refused(project, 1, "cannot reach http://127.0.0.1:1: the connection was refused", "flowplan sandbox serve")
+    refused(
+        project, 1, "cannot reach http://127.0.0.1:1: the connection was refused", "flowplan sandbox serve"
+    )
 
 
 def test_a_wrong_key(project: Project, served: Served) -> None:
@@ -266,5 +286,7 @@ def test_one_failure_leaves_the_neighbours_alone(project: Project) -> None:
         "  after: {instance_type: a100, max_price_per_hour: 3.0, command: hi, depends_on: [task.cheap]}\n")
     )  # fmt: skip
     ended = project.run("apply", "--auto-approve", code=5)
-    assert "task.cheap" in ended.out and "Skipped:" in ended.out and "task.after (needs task.cheap)" in ended.out
+    assert (
+        "task.cheap" in ended.out and "Skipped:" in ended.out and "task.after (needs task.cheap)" in ended.out
+    )
     assert project.run("state", "list", code=0).out == "volume.notes\ntask.hello\n"

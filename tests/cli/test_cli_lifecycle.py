@@ -42,7 +42,9 @@ def test_the_log_holds_the_greeting(hello: Project) -> None:
 
 
 def test_following_a_log_goes_on_until_the_task_has_ended(project: Project) -> None:
-    project.write(HELLO.replace('echo "hello', 'for i in 1 2 3; do echo "line $i"; sleep 0.2; done; echo "hello'))
+    project.write(
+        HELLO.replace('echo "hello', 'for i in 1 2 3; do echo "line $i"; sleep 0.2; done; echo "hello')
+    )
     project.apply()
     lines = project.run("logs", "--follow", "task.hello", code=0).out.splitlines()
     assert lines[:3] == ["line 1", "line 2", "line 3"] and lines[3].startswith("hello from")
@@ -85,8 +87,13 @@ def test_a_volume_is_let_go_in_place_by_a_pause(hello: Project) -> None:
     (bid,) = hello.embedded().live_bids()
     assert (bid["fid"], bid["status"]) == (before, "Allocated")
     assert bid["launch_specification"]["volumes"] == []
-    kinds = [event["event_type"] for event in hello.embedded().get(f"/v2/spot/bids/{before}/history")["events"]]
-    assert kinds[-3:] in (["Volumes Removed", "Resumed", "Allocated"], ["Volumes Removed", "Unpaused", "Allocated"]), kinds
+    kinds = [
+        event["event_type"] for event in hello.embedded().get(f"/v2/spot/bids/{before}/history")["events"]
+    ]
+    assert kinds[-3:] in (
+        ["Volumes Removed", "Resumed", "Allocated"],
+        ["Volumes Removed", "Unpaused", "Allocated"],
+    ), kinds
     unchanged(hello)
 
 
@@ -183,7 +190,12 @@ def test_what_is_merely_planned_is_written_nowhere(project: Project) -> None:
     project.run("plan", code=0)
     assert project.contents() == before
     made = {str(path.relative_to(project.state)) for path in project.state.rglob("*") if path.is_file()}
-    assert made <= {"sandbox/sandbox.db", "sandbox/api-key", "sandbox/sandbox.db-wal", "sandbox/sandbox.db-shm"}
+    assert made <= {
+        "sandbox/sandbox.db",
+        "sandbox/api-key",
+        "sandbox/sandbox.db-wal",
+        "sandbox/sandbox.db-shm",
+    }
     project.apply()
     before = project.contents()
     project.run("plan", code=0)
@@ -194,9 +206,9 @@ def test_what_is_merely_planned_is_written_nowhere(project: Project) -> None:
 # -- variables
 
 
-VARIABLES = HELLO.replace("volumes:\n  notes", "variables:\n  price: {type: number, default: 1.0}\nvolumes:\n  notes", 1).replace(
-    "max_price_per_hour: 3.0", 'max_price_per_hour: "{{ var.price }}"'
-)
+VARIABLES = HELLO.replace(
+    "volumes:\n  notes", "variables:\n  price: {type: number, default: 1.0}\nvolumes:\n  notes", 1
+).replace("max_price_per_hour: 3.0", 'max_price_per_hour: "{{ var.price }}"')
 
 
 def planned_price(project: Project, *arguments: str, **env: str) -> float:
@@ -364,7 +376,9 @@ def test_without_a_terminal_there_is_no_yes(project: Project) -> None:
     assert not project.state.exists()
 
 
-@pytest.mark.parametrize(("answer", "code"), [("yes", 0), ("no", 1), ("y", 1), ("", 1), ("YES", 1), ("\x04", 1)])
+@pytest.mark.parametrize(
+    ("answer", "code"), [("yes", 0), ("no", 1), ("y", 1), ("", 1), ("YES", 1), ("\x04", 1)]
+)
 def test_only_yes_is_a_yes(project: Project, answer: str, code: int) -> None:
     import os
     import pty

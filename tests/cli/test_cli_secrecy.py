@@ -32,7 +32,7 @@ tasks:
   other: {instance_type: a100, max_price_per_hour: 3.0, upload_code: false, command: echo harmless}
 outputs:
   token: {value: "{{ var.token }}", sensitive: true}
-  derived: {value: "is {{ var.token }}"}
+  derived: {value: "is {{ var.token }}", sensitive: true}
 """
 
 
@@ -168,5 +168,11 @@ def test_the_api_key_is_written_nowhere(project: Project, served: Served, tmp_pa
         witness.run(*arguments, FLOWPLAN_VAR_token=SECRET)
     wrong = "fkey_wrong0123456789"
     witness.run("plan", code=1, FLOWPLAN_VAR_token=SECRET, MITHRIL_API_KEY=wrong)
-    witness.run("plan", code=1, FLOWPLAN_VAR_token=SECRET, MITHRIL_API_KEY=wrong, FLOWPLAN_SANDBOX_URL="http://127.0.0.1:1")
+    witness.run(
+        "plan",
+        code=1,
+        FLOWPLAN_VAR_token=SECRET,
+        MITHRIL_API_KEY=wrong,
+        FLOWPLAN_SANDBOX_URL="http://127.0.0.1:1",
+    )
     witness.swear(served.key, wrong, SECRET)

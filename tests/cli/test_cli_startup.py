@@ -24,7 +24,11 @@ def imported(project: Project, *arguments: str) -> set[str]:
         check=True,
         timeout=60,
     )
-    names = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if line.startswith("import time:")}
+    names = {
+        line.rpartition("|")[2].strip()
+        for line in ended.stderr.splitlines()
+        if line.startswith("import time:")
+    }
     assert "encodings" in names
     return {name.partition(".")[0] for name in names} | {n for n in names if n.startswith("flowplan.")}
 

@@ -282,7 +282,9 @@ def test_volumes_are_found_by_name_or_id_and_told_to_the_command(tmp_path: Path)
         {"name": "my-notes", "volume_id": "vol_1", "mount_path": "/it's here", "interface": "file"},
         {"name": "other", "volume_id": "vol_9", "mount_path": "/a/../b/", "interface": "block"},
     ]
-    command = 'echo hi >"$FLOW_VOLUME_IT_S_HERE/greetings"; echo ho >"$FLOW_VOLUME_B/x"; echo "$FLOW_VOLUME_B"'
+    command = (
+        'echo hi >"$FLOW_VOLUME_IT_S_HERE/greetings"; echo ho >"$FLOW_VOLUME_B/x"; echo "$FLOW_VOLUME_B"'
+    )
     for _ in range(2):  # a second start finds its links in place
         done = run(tmp_path, {"command": command, "volumes": volumes})
         assert (done.returncode, done.stderr) == (0, b"")

@@ -80,7 +80,9 @@ def test_killed_between_the_servers_answer_and_its_arrival(
     assert proxy.mutations() == [("POST", path)], "what was made is adopted, not made again"
 
 
-def test_killed_before_the_requests_reached_the_server(project: Project, served: Served, proxy: Proxy) -> None:
+def test_killed_before_the_requests_reached_the_server(
+    project: Project, served: Served, proxy: Proxy
+) -> None:
     project.write(VOLUME_ONLY + TASK_ONLY.partition("b}\n")[2])
     gates = [proxy.gate("POST", path, "before") for _, path, _, _ in KINDS.values()]
     process = project.start("apply", "--auto-approve")
@@ -105,7 +107,10 @@ def test_stopping_at_once_while_looking_for_what_was_interrupted(
     kill_at(proxy, project, "/v2/spot/bids", "before")
     process = project.start("apply", "--auto-approve")
     assert process.stderr is not None
-    wait_until(lambda: any("leases" in line and f",{process.pid}," in line for line in database(project)), "the lease")
+    wait_until(
+        lambda: any("leases" in line and f",{process.pid}," in line for line in database(project)),
+        "the lease",
+    )
     for phrase in ("Interrupted", "at once"):
         process.send_signal(signal.SIGINT)
         assert any(phrase in line for line in iter(process.stderr.readline, "")), phrase
@@ -199,7 +204,9 @@ def interrupted_apply(
     return Ended(ended.code, ended.out, noticed + ended.err)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_an_apply_in_good_order(
     project: Project, served: Served, proxy: Proxy, number: signal.Signals, code: int
 ) -> None:

@@ -34,8 +34,14 @@ def command(
     inputs = Inputs(variables, var_files)
     if is_plan_file(Path(path)):
         planned = restore(context, Path(path), read(Path(path)), inputs)
-        return apply_plan(context, planned, Wish(approved=True, exact=True, parallelism=parallelism, lock_timeout=lock_timeout))
+        return apply_plan(
+            context,
+            planned,
+            Wish(approved=True, exact=True, parallelism=parallelism, lock_timeout=lock_timeout),
+        )
     refuse_without_person(auto_approve, "apply")
     loaded = context.load(path, inputs)
     planned = plan_stack(context, loaded, Mode.NORMAL, refresh)
-    return apply_plan(context, planned, Wish(approved=auto_approve, parallelism=parallelism, lock_timeout=lock_timeout))
+    return apply_plan(
+        context, planned, Wish(approved=auto_approve, parallelism=parallelism, lock_timeout=lock_timeout)
+    )

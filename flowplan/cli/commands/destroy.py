@@ -31,4 +31,6 @@ def command(
     refuse_without_person(auto_approve, "destroy")
     loaded = context.load(path, Inputs(variables, var_files))
     planned = plan_stack(context, loaded, Mode.DESTROY, refresh)
-    return apply_plan(context, planned, Wish(approved=auto_approve, parallelism=parallelism, lock_timeout=lock_timeout))
+    return apply_plan(
+        context, planned, Wish(approved=auto_approve, parallelism=parallelism, lock_timeout=lock_timeout)
+    )

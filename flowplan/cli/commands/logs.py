@@ -63,7 +63,9 @@ async def _print(
         done = await access.completion(id) is not None
         piece = await access.log(id, node, stream, offset)
         if piece is None and (done or waited >= _START_S):
-            raise FlowplanError(Diagnostic.error(f"{address} has no instance {node} that has written anything"))
+            raise FlowplanError(
+                Diagnostic.error(f"{address} has no instance {node} that has written anything")
+            )
         if piece is not None and piece[0]:
             offset, held = piece[1], held + piece[0]
             if tail is None:

@@ -25,7 +25,9 @@ def command() -> None:
 
 
 @command.command("serve")
-@click.option("--port", type=click.IntRange(0, 65535), default=8420, show_default=True, help="0 is any free port.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8420, show_default=True, help="0 is any free port."
+)
 @click.option("--home", metavar="DIR", help="The sandbox's folder; by default the one of this project.")
 def serve(port: int, home: str | None) -> int:
     """Serve the sandbox's API on 127.0.0.1 until interrupted; running tasks go on afterwards."""

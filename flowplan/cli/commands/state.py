@@ -25,7 +25,12 @@ def list_(stack: str | None, as_json: bool) -> int:
     with recorded(Context.make(), stack) as (_, _, snapshot):
         rows = [{"address": str(r.address), "id": r.id, "name": r.name} for r in snapshot.records.values()]
     if as_json:
-        document = {"stack": snapshot.stack, "lineage": snapshot.lineage, "serial": snapshot.serial, "resources": rows}
+        document = {
+            "stack": snapshot.stack,
+            "lineage": snapshot.lineage,
+            "serial": snapshot.serial,
+            "resources": rows,
+        }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         for row in rows:

@@ -45,5 +45,7 @@ def command(path: str, variables: tuple[str, ...], var_files: tuple[str, ...], a
         return 1 if errors else 0
     count = len(loaded.stack.resources)
     noun = "resource" if count == 1 else "resources"
-    click.echo(context.paint("Success!", "green", "bold") + f" Stack {loaded.stack.name} is valid: {count} {noun}.")
+    click.echo(
+        context.paint("Success!", "green", "bold") + f" Stack {loaded.stack.name} is valid: {count} {noun}."
+    )
     return 0
