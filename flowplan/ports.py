@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
@@ -33,6 +33,7 @@ __all__ = [
     "Provider",
     "Reader",
     "Refused",
+    "RemoteAccess",
     "Reporter",
     "StoreError",
     "Writer",
@@ -123,6 +124,25 @@ class InstanceAccess(Protocol):
 
     async def log(self, task_id: str, node: int, stream: str, offset: int) -> tuple[bytes, int] | None:
         """What ``stdout``/``stderr`` of a node holds from ``offset`` on, and the next offset; None if no node."""
+        ...
+
+
+class RemoteAccess(InstanceAccess, Protocol):
+    """Besides reading its output: files, commands and shells on a task's instances, by node number from 0.
+
+    The methods may raise `FlowplanError` where a node is there and cannot be reached.
+    """
+
+    async def read_file(self, task_id: str, node: int, path: str) -> bytes | None:
+        """What the file at the absolute ``path`` holds; None if there is no such file or node."""
+        ...
+
+    async def run(self, task_id: str, node: int, command: str | Sequence[str]) -> tuple[int, bytes, bytes]:
+        """Run a shell line, or a program with its arguments; its exit code, output and error output."""
+        ...
+
+    def shell_argv(self, task_id: str, node: int, command: str | None) -> list[str] | None:
+        """The local program that opens a shell there, or runs ``command`` with a terminal; None without a way in."""
         ...
 
 
