@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -157,25 +158,37 @@ class SqliteBackend:
             return None
         if self.path.exists() and self.path.stat().st_size == 0:
             raise self._damaged("The state is an empty file", "it has no content at all")
-        if create:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        db = self._connect(create)
+        if create and not self.path.exists():
+            self._found()
+        db = self._connect()
         db.row_factory = sqlite3.Row
         try:
-            self._prepare(db, create)
+            self._prepare(db)
         except BaseException:
             db.close()
             raise
         self._connection = db
         return db
 
-    def _connect(self, create: bool) -> sqlite3.Connection:
-        if create:
-            old = os.umask(0o077)
+    def _found(self) -> None:
+        """Make the file, whole or not at all: a process killed meanwhile leaves nothing under its name."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".flowplan-new-")
+        os.close(handle)
+        try:
+            db = sqlite3.connect(name, isolation_level=None)
             try:
-                return sqlite3.connect(self.path, timeout=10, isolation_level=None)
+                _make(db)
             finally:
-                os.umask(old)
+                db.close()
+            with suppress(FileExistsError):
+                # A link and no renaming: where another process was faster, its file must stay.
+                os.link(name, self.path)
+        finally:
+            for left in (name, f"{name}-wal", f"{name}-shm"):
+                Path(left).unlink(missing_ok=True)
+
+    def _connect(self) -> sqlite3.Connection:
         if os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK):
             return sqlite3.connect(self.path, timeout=10, isolation_level=None)
         # Why: WAL needs a writable folder even to read, so a read-only state is read as it lies on disk.
@@ -185,11 +198,9 @@ class SqliteBackend:
             f"{self.path.absolute().as_uri()}?mode=ro{frozen}", uri=True, isolation_level=None
         )
 
-    def _prepare(self, db: sqlite3.Connection, create: bool) -> None:
+    def _prepare(self, db: sqlite3.Connection) -> None:
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and application == 0 and not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
-            return self._make(db)
         if application != APPLICATION_ID:
             raise self._damaged("The state is another program's database", "it was not made by flowplan")
         if version > FORMAT:
@@ -202,20 +213,18 @@ class SqliteBackend:
             )
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        return None
 
-    def _make(self, db: sqlite3.Connection) -> None:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
-        with transaction(db):
-            if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'stacks'").fetchone():
-                return
-            for statement in SCHEMA.split(";"):
-                if statement.strip():
-                    db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {FORMAT}")
+
+def _make(db: sqlite3.Connection) -> None:
+    """Lay out an empty database."""
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    with transaction(db):
+        for statement in SCHEMA.split(";"):
+            if statement.strip():
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
 @contextmanager

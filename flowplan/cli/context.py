@@ -248,10 +248,12 @@ class Context:
         self, connection: Connection, snapshot: Snapshot, unfinished: Sequence[Entry]
     ) -> Observation:
         """One refresh: a listing per kind, interrupted creations by name, completion records of ended tasks."""
+        from flowplan.cli.clock import SystemClock
         from flowplan.ports import Handle
 
         provider = connection.provider
         wanted = [(record.kind, record.id) for record in snapshot.records.values()]
+        at = SystemClock().now()
         seen = await provider.observe(wanted, list(Kind))
         objects, completions = dict(seen.objects), {}
         for entry in unfinished:
@@ -265,4 +267,4 @@ class Context:
                     completion = await connection.access.completion(record.id)
                     if completion is not None:
                         completions[record.id] = completion
-        return evolve(seen, objects=objects, completions=completions)
+        return evolve(seen, objects=objects, completions=completions, at=at)

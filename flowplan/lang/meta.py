@@ -51,6 +51,15 @@ def _block(scope: Scope, body: Map, name: str) -> Map | None:
     return node
 
 
+_LATER = {
+    "create_before_destroy": "Leave it out: a replacement is made after the old one is destroyed.",
+    "replace_triggered_by": "Leave it out, and change a field of this resource to have it replaced.",
+    "on_remove": "Leave it out: what is removed from the stack is destroyed.",
+}
+"""What the language knows and the planner does not do yet, and what to do meanwhile."""
+_LATER_TIMEOUTS = ("create", "update", "delete")
+
+
 def lifecycle(scope: Scope, body: Map, world: World, kind: Kind) -> Lifecycle:
     """The ``lifecycle`` block of a declaration; mistakes are reported."""
     if "lifecycle" not in body:
@@ -78,6 +87,9 @@ def lifecycle(scope: Scope, body: Map, world: World, kind: Kind) -> Lifecycle:
             found[key] = tuple(text for text, place in items if check(scope, world, kind, text, place))
         else:
             unknown_key(scope, node, key, "lifecycle", (*_FLAGS, *_LISTS, *CHOICES))
+        # Why refused: to read what one does not do yet would be to promise it.
+        if found.get(key) not in (None, False, (), "destroy") and key in _LATER:
+            scope.fail(at, f"lifecycle.{key} is not supported by this version yet", _LATER[key])
     return Lifecycle(**found)
 
 
@@ -141,6 +153,13 @@ def timeouts(scope: Scope, body: Map) -> Mapping[str, timedelta]:
             unknown_key(scope, node, key, "timeouts", TIMEOUTS)
             continue
         at = node.value_at(key)
+        if key in _LATER_TIMEOUTS:
+            scope.fail(
+                at,
+                f"timeouts.{key} is not supported by this version yet",
+                "Leave it out; running and completed bound how long a task is waited for.",
+            )
+            continue
         text = scope.shape(value, at, f"timeouts.{key}")
         if text is None:
             continue

@@ -48,19 +48,43 @@ def build_steps(
     for change in changes:
         if change.action in _MAKES:
             _after_dependencies(change, stack, graph, snapshot, by_address, needs, tolerates, of)
-    _before_dependencies(snapshot, by_address, needs)
-    steps = [
+    order = _ordered(needs, _before_dependencies(snapshot, by_address, needs), of)
+    return tuple(
         Step(
-            step, kind, address, tuple(dict.fromkeys(needs[step])), tuple(tolerates.get(step, ())), condition
+            step,
+            of[step][0],
+            of[step][1],
+            tuple(dict.fromkeys(needs[step])),
+            tuple(tolerates.get(step, ())),
+            of[step][2],
         )
-        for step, (kind, address, condition) in of.items()
-    ]
-    by_id = {step.id: step for step in steps}
+        for step in order
+    )
+
+
+def _ordered(
+    needs: dict[str, list[str]],
+    wishes: Sequence[tuple[str, str]],
+    of: Mapping[str, tuple[StepKind, Address, Condition | None]],
+) -> list[str]:
+    """The steps in order, with as many of ``wishes`` added to ``needs`` as close no circle: all, or else none.
+
+    A wish is for something to be let go of before it is destroyed. It closes a circle where the one that lets
+    go has to wait, in turn, for a replacement that comes after that very destruction.
+    """
+    wished = {step: list(others) for step, others in needs.items()}
+    for step, other in wishes:
+        wished[step].append(other)
+
+    def sorted_by(graph: Mapping[str, list[str]]) -> list[str]:
+        return topological(graph, key=lambda step: (of[step][1].sort_key, step))
+
     try:
-        order = topological({s.id: s.needs for s in steps}, key=lambda i: (by_id[i].address.sort_key, i))
-    except CycleFound:  # pragma: no cover - the edges below are added only where they close no circle
-        order = list(by_id)
-    return tuple(by_id[step] for step in order)
+        order = sorted_by(wished)
+    except CycleFound:
+        return sorted_by(needs)
+    needs.update(wished)
+    return order
 
 
 def _after_dependencies(
@@ -118,8 +142,12 @@ def _satisfied(
 
 def _before_dependencies(
     snapshot: Snapshot, by_address: Mapping[Address, ResourceChange], needs: dict[str, list[str]]
-) -> None:
-    """What is destroyed waits for every recorded dependent that is destroyed, or that lets go of it by an update."""
+) -> list[tuple[str, str]]:
+    """What is destroyed waits for every recorded dependent that is destroyed; and, by wish, for those that let go.
+
+    Returns the wishes: (destruction, update that lets go of it). An update that sends nothing lets go of nothing.
+    """
+    wishes = []
     for address, change in by_address.items():
         record = snapshot.records.get(address)
         for dependency in record.dependencies if record else ():
@@ -129,5 +157,6 @@ def _before_dependencies(
             end = _id(_ENDS[other.action], dependency)
             if change.action in _ENDS:
                 needs[end].append(_id(_ENDS[change.action], address))
-            elif change.action is Action.UPDATE and dependency not in change.dependencies:
-                needs[end].append(_id(StepKind.UPDATE, address))
+            elif change.action is Action.UPDATE and change.update and dependency not in change.dependencies:
+                wishes.append((end, _id(StepKind.UPDATE, address)))
+    return wishes

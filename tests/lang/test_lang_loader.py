@@ -50,7 +50,7 @@ tasks:
     env: {T: "{{ var.token }}"}
     depends_on:
       task.pre_process: completed
-    timeouts: {create: 10m}
+    timeouts: {running: 10m}
 outputs:
   host: {value: "{{ task.train['base'].ssh_host }}", description: Where}
 """
@@ -69,7 +69,7 @@ def test_a_whole_stack() -> None:
     assert base.config["command"] == "run --size base ${OUT:-/x}\n"
     assert (base.config["image"], base.config["num_instances"]) == ("img:4", 4)
     assert base.config["env"] == {"T": Sensitive("t0p-secret")}
-    assert base.timeouts == {"create": timedelta(minutes=10)}
+    assert base.timeouts == {"running": timedelta(minutes=10)}
     [edge] = base.depends_on
     assert (str(edge.address), edge.condition, edge.failed_ok) == (
         "task.pre_process",
@@ -276,16 +276,12 @@ def test_depends_on_expands_and_takes_conditions() -> None:
 def test_lifecycle_is_typed() -> None:
     text = (
         "volumes:\n  data: {size_gb: 1}\ntasks:\n  t:\n    instance_type: a100\n    lifecycle:\n      prevent_destroy: true\n      ignore_changes: [env.A, image]\n"
-        "      create_before_destroy: true\n      replace_triggered_by: [volume.data, volume.data.size_gb]\n      on_remove: retain\n      rerun: never\n      on_lost: fail\n"
+        "      create_before_destroy: false\n      replace_triggered_by: []\n      on_remove: destroy\n      rerun: never\n      on_lost: fail\n"
     )
     found = resource(good(text), "task.t").lifecycle
     assert found.prevent_destroy
-    assert found.create_before_destroy
-    assert (found.ignore_changes, found.replace_triggered_by) == (
-        ("env.A", "image"),
-        ("volume.data", "volume.data.size_gb"),
-    )
-    assert (found.on_remove, found.rerun, found.on_lost) == ("retain", "never", "fail")
+    assert (found.ignore_changes, found.replace_triggered_by) == (("env.A", "image"), ())
+    assert (found.on_remove, found.rerun, found.on_lost) == ("destroy", "never", "fail")
 
 
 def test_a_models_own_file_is_a_body() -> None:

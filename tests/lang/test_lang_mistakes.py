@@ -95,8 +95,20 @@ BROKEN = [
         ["5:24 lifecycle.rerun has no choice 'sometimes'"],
     ),
     (
-        "stack: s\ntasks:\n  train:\n    instance_type: a100\n    timeouts: {create: 10}\n",
-        ["5:24 '10' is not a duration; write one as 30s, 10m, 2h or 1h30m"],
+        "stack: s\ntasks:\n  train:\n    instance_type: a100\n    timeouts: {running: 10}\n",
+        ["5:25 '10' is not a duration; write one as 30s, 10m, 2h or 1h30m"],
+    ),
+    (
+        "stack: s\ntasks:\n  train:\n    instance_type: a100\n    timeouts: {create: 10m}\n",
+        ["5:24 timeouts.create is not supported by this version yet"],
+    ),
+    (
+        "stack: s\ntasks:\n  train:\n    instance_type: a100\n    lifecycle: {on_remove: retain}\n",
+        ["5:28 lifecycle.on_remove is not supported by this version yet"],
+    ),
+    (
+        "stack: s\ntasks:\n  train:\n    instance_type: a100\n    lifecycle: {create_before_destroy: true}\n",
+        ["5:40 lifecycle.create_before_destroy is not supported by this version yet"],
     ),
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    lifecycle: {ignore_changes: [imagee]}\n",
