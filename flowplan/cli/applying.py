@@ -21,7 +21,6 @@ from flowplan.apply.engine import Stop, execute
 from flowplan.apply.recover import recover
 from flowplan.apply.run import Result, Run
 from flowplan.backend.lease import LOCK_HELD
-from flowplan.cli.clock import SystemClock
 from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
 from flowplan.cli.outputs import print_outputs, settle_outputs
@@ -32,6 +31,7 @@ from flowplan.plan.change import Mode, Plan, StepKind
 from flowplan.plan.document import build_document
 from flowplan.plan.planfile import stale
 from flowplan.ports import StoreError, Writer
+from flowplan.provider.pace import SystemClock
 from flowplan.report.events import LineReporter
 from flowplan.report.plan_text import render_plan
 from flowplan.report.summary import render_summary

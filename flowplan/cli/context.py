@@ -248,8 +248,8 @@ class Context:
         self, connection: Connection, snapshot: Snapshot, unfinished: Sequence[Entry]
     ) -> Observation:
         """One refresh: a listing per kind, interrupted creations by name, completion records of ended tasks."""
-        from flowplan.cli.clock import SystemClock
         from flowplan.ports import Handle
+        from flowplan.provider.pace import SystemClock
 
         provider = connection.provider
         wanted = [(record.kind, record.id) for record in snapshot.records.values()]
