@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan.graph.order import find_cycle
-from flowplan.lang.stack import Condition, Stack
+from flowplan.lang.stack import Condition, Source, Stack
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address
 from flowplan.values.diagnostic import Diagnostic, Span
@@ -30,6 +30,13 @@ class Graph:
 
     needs: Mapping[Address, tuple[Address, ...]]
     edges: Mapping[Address, tuple[Edge, ...]]
+    sources: tuple[Source, ...] = field(default=(), eq=False, repr=False)
+
+    def line_of(self, span: Span) -> str:
+        """The line of the stack's text that a span starts on."""
+        text = next((source.text for source in self.sources if source.path == span.source), "")
+        lines = text.splitlines()
+        return lines[span.line - 1] if 0 < span.line <= len(lines) else ""
 
     def cycle(self) -> Diagnostic | None:
         """The diagnostic of a circle of dependencies, as the chain of addresses with positions, if there is one."""
@@ -48,6 +55,7 @@ class Graph:
             f"Dependency cycle: {path}",
             "\n".join(lines),
             span=first,
+            snippet=self.line_of(first) if first else "",
             address=chain[0],
             suggestion="Remove one of these references or depends_on entries.",
         )
@@ -81,4 +89,4 @@ def build(stack: Stack, snapshot: Snapshot) -> Graph:
             known = tuple(d for d in record.dependencies if d in stack.resources or d in snapshot.records)
             needs[address] = known
             edges[address] = tuple(Edge(address, d, "recorded when it was applied") for d in known)
-    return Graph(needs, edges)
+    return Graph(needs, edges, stack.sources)

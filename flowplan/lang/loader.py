@@ -54,7 +54,7 @@ def is_stack_file(path: str) -> bool:
     return (
         name.endswith((".yaml", ".yml"))
         and name != VARIABLES_FILE
-        and not name.endswith((".task.yaml", ".task.yml"))
+        and not name.endswith((".task.yaml", ".task.yml", ".vars.yaml", ".vars.yml"))
     )
 
 

@@ -14,6 +14,7 @@ from flowplan.plan.change import Action, Drift, Mode, Plan, PlanOptions, Resourc
 from flowplan.plan.checks import check
 from flowplan.plan.decide import decide, removal
 from flowplan.plan.diff import drift_changes
+from flowplan.plan.market import market_warnings
 from flowplan.plan.observation import Observation
 from flowplan.plan.observe import settle_on_paper
 from flowplan.plan.outputs import output_changes
@@ -67,6 +68,7 @@ def plan(
     found.extend(walk.found)
     known = walk.lookup
     found.extend(check(stack, settled, observation, changes, options))
+    found.extend(market_warnings(stack, observation, changes))
     return evolve(
         base,
         changes=tuple(changes),

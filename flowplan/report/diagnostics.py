@@ -18,8 +18,8 @@ def render_diagnostic(diagnostic: Diagnostic, paint: Paint) -> str:
     word = "Error" if diagnostic.is_error else "Warning"
     lines = [paint(f"{word}: ", colour, "bold") + paint(clean(diagnostic.summary), "bold")]
     if diagnostic.span is not None:
-        lines += ["", f"  on {clean(str(diagnostic.span))}:"]
-        lines += _excerpt(diagnostic, paint)
+        excerpt = _excerpt(diagnostic, paint)
+        lines += ["", f"  on {clean(str(diagnostic.span))}{':' if excerpt else ''}", *excerpt]
     if diagnostic.detail:
         lines += ["", *(f"  {clean(line)}" if line else "" for line in diagnostic.detail.splitlines())]
     if diagnostic.suggestion:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from flowplan.models.instance_types import size_of
+
 _TIERS: Mapping[str, tuple[float, float, float]] = {
     "gb200": (7, 14, 28),
     "b200": (6, 12, 24),
@@ -22,23 +24,15 @@ _TIERS: Mapping[str, tuple[float, float, float]] = {
 """Dollars per GPU-hour for priority low, med and high, by GPU family (spec/models.md, 2.2)."""
 
 _PRIORITIES = {"low": 0, "med": 1, "high": 2}
-_COUNT = re.compile(r"(?:^|[.\-])(\d+)x|x(\d+)$|:(\d+)$|\.(\d+)x")
 
 
 def gpu_family(instance_type: str) -> str | None:
-    """The GPU family an instance type's name holds, or None for one that has no tier."""
+    """The GPU family an instance type's name holds (``h100`` of ``8xh100``), or None for one that has no tier."""
     name = instance_type.lower()
     return next(
-        (family for family in _TIERS if re.search(rf"(?<![a-z0-9]){family}|{family}(?![0-9])", name)), None
+        (family for family in _TIERS if re.search(rf"(?:(?<![a-z0-9])|(?<=\dx)){family}(?![0-9])", name)),
+        None,
     )
-
-
-def gpu_count(instance_type: str) -> int:
-    """How many GPUs an instance type's name says; a bare ``h100`` is the 8-GPU node, others count as 1."""
-    match = _COUNT.search(instance_type.lower())
-    if match:
-        return int(next(group for group in match.groups() if group))
-    return 8 if instance_type.lower() == "h100" else 1
 
 
 def limit_price(config: Mapping[str, Any], instance_type: str | None) -> float | None:
@@ -55,4 +49,4 @@ def limit_price(config: Mapping[str, Any], instance_type: str | None) -> float |
     if family is None:
         return None
     tier = _TIERS[family][_PRIORITIES.get(str(config.get("priority") or "med"), 1)]
-    return tier * gpu_count(instance_type)
+    return tier * size_of(instance_type).gpus

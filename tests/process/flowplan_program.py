@@ -167,6 +167,12 @@ class Project:
         return EmbeddedApi(self.state / "sandbox")
 
 
+def reach(gate: Gate, process: subprocess.Popen[str]) -> None:
+    """Wait until the request of ``process`` is held at ``gate``; told at once if it ended before."""
+    wait_until(lambda: gate.reached.is_set() or process.poll() is not None, "the request")
+    assert gate.reached.is_set(), finish(process)
+
+
 def finish(process: subprocess.Popen[str]) -> Ended:
     """Wait for the end of a command."""
     out, err = process.communicate(timeout=90)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from flowplan_program import HELLO, PATIENCE_S, Ended, Project, Proxy, Served, finish, wait_until
+from flowplan_program import HELLO, PATIENCE_S, Ended, Project, Proxy, Served, finish, reach, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -54,7 +54,7 @@ def kill_at(proxy: Proxy, project: Project, path: str, when: str) -> None:
     """SIGKILL an apply while its POST is held at ``when``."""
     gate = proxy.gate("POST", path, when)
     process = project.start("apply", "--auto-approve")
-    assert gate.reached.wait(PATIENCE_S)
+    reach(gate, process)
     process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE_S)
     gate.open(drop=True)
@@ -86,7 +86,8 @@ def test_killed_before_the_requests_reached_the_server(
     project.write(VOLUME_ONLY + TASK_ONLY.partition("b}\n")[2])
     gates = [proxy.gate("POST", path, "before") for _, path, _, _ in KINDS.values()]
     process = project.start("apply", "--auto-approve")
-    assert all(gate.reached.wait(PATIENCE_S) for gate in gates)
+    for gate in gates:
+        reach(gate, process)
     process.kill()
     process.wait(PATIENCE_S)
     for gate in gates:
@@ -126,7 +127,7 @@ def test_killed_in_the_midst_of_a_deletion(project: Project, served: Served, pro
     (bid,) = served.live_bids()
     gate = proxy.gate("DELETE", f"/v2/spot/bids/{bid['fid']}", "after")
     process = project.start("destroy", "--auto-approve")
-    assert gate.reached.wait(PATIENCE_S)
+    reach(gate, process)
     process.kill()
     process.wait(PATIENCE_S)
     gate.open(drop=True)
@@ -142,7 +143,7 @@ def test_killed_in_the_midst_of_an_update(project: Project, served: Served, prox
     project.write(TASK_ONLY.replace("3.0", "4.0"))
     gate = proxy.gate("PATCH", f"/v2/spot/bids/{bid['fid']}", "before")
     process = project.start("apply", "--auto-approve")
-    assert gate.reached.wait(PATIENCE_S)
+    reach(gate, process)
     process.kill()
     process.wait(PATIENCE_S)
     gate.open(drop=True)
@@ -190,7 +191,7 @@ def interrupted_apply(
     """Send ``numbers``, one after the other is noticed, while the creation of the volume is held."""
     gate = proxy.gate("POST", "/v2/volumes", "after")
     process = project.start("apply", "--auto-approve")
-    assert gate.reached.wait(PATIENCE_S)
+    reach(gate, process)
     assert process.stderr is not None
     noticed = ""
     for number in numbers:
@@ -255,7 +256,7 @@ def test_an_interrupt_before_anything_began(project: Project, served: Served, pr
     for command in (("plan",), ("apply", "--auto-approve")):
         gate = proxy.gate("GET", "/v2/projects", "before")
         process = project.start(*command)
-        assert gate.reached.wait(PATIENCE_S)
+        reach(gate, process)
         process.send_signal(signal.SIGINT)
         ended = finish(process)
         gate.open(drop=True)
@@ -284,7 +285,7 @@ def holder(project: Project, served: Served, proxy: Proxy) -> Callable[[], Ended
     project.write(HELLO)
     gate = proxy.gate("POST", "/v2/volumes", "after")
     process = project.start("apply", "--auto-approve")
-    assert gate.reached.wait(PATIENCE_S)
+    reach(gate, process)
 
     def let_go() -> Ended:
         gate.open()
