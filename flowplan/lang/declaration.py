@@ -246,7 +246,7 @@ class Instance:
             body["volumes"] = translate(
                 body["volumes"], world, lambda path, *words: scope.fail(self._offset(path), *words)
             )
-        if declaration.kind is Kind.VOLUME and "name" not in body:
+        if declaration.kind is Kind.VOLUME and not {"name", "target"} & body.keys():
             # Its name at the provider starts with the stack's; where tasks find it need not.
             own = default_name(Kind.TASK, "", declaration.name, self.address.key or "")
             body.setdefault("mount_path", f"/volumes/{own}")

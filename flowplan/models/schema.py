@@ -1,6 +1,7 @@
 """JSON Schemas (draft 2020-12) of the models, made from the same declarations that validate them.
 
-What one field alone can break, a schema says; rules across fields stay with the models.
+What one field alone can break, a schema says; rules across fields stay with the models. ``schemas/`` holds
+`models_schema` as a file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import types
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
@@ -42,7 +44,7 @@ def model_schema(kind: type[Model]) -> Schema:
     """The schema of one model, with the models it holds under ``$defs``."""
     definitions: dict[str, Schema] = {}
     schema = {"$schema": DIALECT, **_object(kind, definitions)}
-    definitions.pop(kind.__name__, None)
+    definitions.pop(_name_of(kind), None)
     if definitions:
         schema["$defs"] = dict(sorted(definitions.items()))
     return schema
@@ -51,6 +53,29 @@ def model_schema(kind: type[Model]) -> Schema:
 def all_schemas() -> dict[str, Schema]:
     """The schema of each documented model, by name."""
     return {name: model_schema(kind) for name, kind in all_models().items()}
+
+
+def models_schema() -> Schema:
+    """One schema that holds all documented models under ``$defs``, in the order of the document."""
+    definitions: dict[str, Schema] = {}
+    for kind in all_models().values():
+        _reference(kind, definitions)
+    return {
+        "$schema": DIALECT,
+        "title": "Flow models",
+        "description": "The documented models, each under $defs.",
+        "$defs": {_name_of(kind): definitions[_name_of(kind)] for kind in all_models().values()},
+    }
+
+
+@cache
+def _names() -> dict[type[Model], str]:
+    return {kind: name for name, kind in all_models().items()}
+
+
+def _name_of(kind: type[Model]) -> str:
+    """What a model is called among ``$defs``: as the document calls it, for two of them share a class name."""
+    return _names().get(kind, kind.__name__)
 
 
 def _object(kind: type[Model], definitions: dict[str, Schema]) -> Schema:
@@ -111,10 +136,11 @@ def _of(kind: Any, definitions: dict[str, Schema]) -> Schema:
 
 
 def _reference(kind: type[Model], definitions: dict[str, Schema]) -> Schema:
-    if kind.__name__ not in definitions:
-        definitions[kind.__name__] = {}
-        definitions[kind.__name__] = _object(kind, definitions)
-    return {"$ref": f"#/$defs/{kind.__name__}"}
+    name = _name_of(kind)
+    if name not in definitions:
+        definitions[name] = {}
+        definitions[name] = _object(kind, definitions)
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def _compound(kind: Any, definitions: dict[str, Schema]) -> Schema:

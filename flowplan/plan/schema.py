@@ -1,0 +1,189 @@
+"""JSON Schemas (draft 2020-12) of the documents that programs read: a plan, and what ``validate`` found.
+
+The words in them (actions, modes, what a change takes) come from the enums that `flowplan.plan.document`
+writes. Minor versions add properties, so none of these schemas refuses one it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowplan.models.schema import DIALECT
+from flowplan.plan.change import Action, Mode
+from flowplan.plan.document import _ACTIONS as ACTIONS
+from flowplan.resources import Change
+from flowplan.state.journal import Operation
+from flowplan.values.address import Kind
+from flowplan.values.diagnostic import Severity
+
+Schema = dict[str, Any]
+
+_VERSION = {
+    "type": "string",
+    "pattern": r"^1\.\d+$",
+    "description": "Major versions break readers, minor ones add.",
+}
+_ADDRESS = {"type": "string", "description": 'The address of a resource: task.train, or task.train["key"].'}
+_ADDRESSES = {"type": "array", "items": _ADDRESS}
+_COUNT = {"type": "integer", "minimum": 0}
+_VALUE = {
+    "description": 'Any value. {"$sensitive": true} stands for one that is not shown, {"$unknown": true} for one '
+    "that is known after apply; waits_for names the attributes that decide it."
+}
+_ACTIONS = {
+    "enum": [ACTIONS[action] for action in Action],
+    "description": "What is done, in order; a replacement is two actions.",
+}
+
+
+def plan_schema() -> Schema:
+    """The schema of what ``plan --json`` and ``show --json PLAN`` print."""
+    return {
+        "$schema": DIALECT,
+        "title": "flowplan plan",
+        "description": "A plan, as flowplan plan --json prints it.",
+        **_object(
+            format_version=_VERSION,
+            flowplan_version=_text("The version that made the plan."),
+            stack=_text("The name of the stack."),
+            mode=_words(
+                [mode.value for mode in Mode],
+                "Whether the plan is to reach the stack or to remove all of it.",
+            ),
+            state=_object(
+                "The state that the plan starts from.",
+                lineage=_text("The identity of the state; empty before the first apply."),
+                serial=_COUNT,
+            ),
+            refreshed=_flag("Whether the provider was asked how things are."),
+            resource_changes=_list(
+                "resource_change", "What is done to each resource; one without a change is not listed."
+            ),
+            resource_drift=_list("drift", "What another hand has changed since the last apply."),
+            output_changes={"type": "object", "additionalProperties": _ref("output_change")},
+            interrupted=_list("interrupted", "Operations of an earlier apply that began and did not end."),
+            steps=_list("step", "What apply does, and what each step waits for."),
+            summary=_object(
+                "How many resources.",
+                **dict.fromkeys(("add", "change", "destroy", "forget", "unchanged"), _COUNT),
+            ),
+            empty=_flag("Whether there is nothing to do."),
+            errored=_flag("Whether the plan may not be applied."),
+            diagnostics=_list("diagnostic", "Warnings and errors."),
+        ),
+        "$defs": {
+            "resource_change": _object(
+                address=_ADDRESS,
+                kind=_words([kind.value for kind in Kind], "The kind of the resource."),
+                id=_maybe("The provider's id of what exists."),
+                actions=_ACTIONS,
+                reasons={"type": "array", "items": {"type": "string"}, "description": "Why, in words."},
+                loses=_maybe("What is lost by it."),
+                before={"type": ["object", "null"], "description": "The configuration as recorded."},
+                after={"type": ["object", "null"], "description": "The configuration as the stack says it."},
+                attributes=_list("attribute", "What differs."),
+                dependencies={**_ADDRESSES, "description": "What the resource needs."},
+            ),
+            "attribute": _object(
+                name=_text("The attribute."),
+                before=_VALUE,
+                after=_VALUE,
+                takes=_words(
+                    [change.value for change in Change], "What changing it takes (docs/changes.md)."
+                ),
+                forces_replacement=_flag("Whether it is a reason for a replacement."),
+                drift=_flag("Whether another hand has changed it."),
+            ),
+            "drift": _object(
+                address=_ADDRESS,
+                gone=_flag("Whether the whole object is gone."),
+                attributes=_list("attribute", "What differs from what is recorded."),
+            ),
+            "output_change": _object(actions=_ACTIONS, before=_VALUE, after=_VALUE),
+            "interrupted": _object(
+                address=_ADDRESS,
+                operation=_words([one.value for one in Operation], "What had begun."),
+                begun_at=_text("When, in UTC."),
+                outlook=_text("What apply will do about it."),
+            ),
+            "step": _object(
+                id=_text("The name of the step within the plan."),
+                needs={
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Steps that come before.",
+                },
+                tolerates={
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Those that may have failed.",
+                },
+            ),
+            "diagnostic": _diagnostic(),
+        },
+    }
+
+
+def validate_schema() -> Schema:
+    """The schema of what ``validate --json`` prints."""
+    return {
+        "$schema": DIALECT,
+        "title": "flowplan validate",
+        "description": "What is wrong with a stack, as flowplan validate --json prints it.",
+        **_object(
+            format_version=_VERSION,
+            valid=_flag("Whether there is no error."),
+            error_count=_COUNT,
+            warning_count=_COUNT,
+            diagnostics=_list("diagnostic", "Everything that was found."),
+        ),
+        "$defs": {"diagnostic": _diagnostic()},
+    }
+
+
+def _diagnostic() -> Schema:
+    place = _object(line=_COUNT, column=_COUNT)
+    return _object(
+        severity=_words(
+            [one.value for one in Severity], "An error stops the command before anything is changed."
+        ),
+        summary=_text("What is wrong."),
+        detail=_text("More of it, or empty."),
+        address={"anyOf": [_ADDRESS, {"type": "null"}]},
+        suggestion=_text("What would be right, or empty."),
+        range={
+            "anyOf": [_object(file=_text("As the user knows it."), start=place, end=place), {"type": "null"}],
+            "description": "Where; lines and columns count from 1 (0: the whole file), the end is exclusive.",
+        },
+        snippet=_text("The source line it starts on, or empty."),
+    )
+
+
+def _object(_description: str = "", **properties: Schema) -> Schema:
+    """An object that has all of these properties."""
+    said: Schema = {"description": _description} if _description else {}
+    return {**said, "type": "object", "required": list(properties), "properties": properties}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _list(name: str, description: str) -> Schema:
+    return {"type": "array", "items": _ref(name), "description": description}
+
+
+def _text(description: str) -> Schema:
+    return {"type": "string", "description": description}
+
+
+def _maybe(description: str) -> Schema:
+    return {"type": ["string", "null"], "description": description}
+
+
+def _flag(description: str) -> Schema:
+    return {"type": "boolean", "description": description}
+
+
+def _words(words: list[str], description: str) -> Schema:
+    return {"enum": words, "description": description}
