@@ -33,12 +33,18 @@ def test_what_is_offered_is_not_remarked_on(name: str) -> None:
 
 
 def test_a_type_that_no_one_offers_is_remarked_on() -> None:
-    assert said("instance_type: a1000, max_price_per_hour: 9") == ["task.t: a1000 is not offered anywhere now"]
-    assert said("instance_type: 4xh100, max_price_per_hour: 9") == ["task.t: 4xh100 is not offered anywhere now"]
+    assert said("instance_type: a1000, max_price_per_hour: 9") == [
+        "task.t: a1000 is not offered anywhere now"
+    ]
+    assert said("instance_type: 4xh100, max_price_per_hour: 9") == [
+        "task.t: 4xh100 is not offered anywhere now"
+    ]
 
 
 def test_a_type_of_another_region_is_remarked_on() -> None:
-    assert said("instance_type: 8xh200, max_price_per_hour: 9") == [f"task.t: 8xh200 is not offered in {HERE} now"]
+    assert said("instance_type: 8xh200, max_price_per_hour: 9") == [
+        f"task.t: 8xh200 is not offered in {HERE} now"
+    ]
 
 
 @pytest.mark.parametrize(("price", "remarked"), [("7.99", True), ("8.00", False), ("8.01", False)])
