@@ -11,7 +11,14 @@ from flowplan.cli.options import stack_path, variables
 @click.command("graph")
 @stack_path
 @variables
-@click.option("--format", "form", type=click.Choice(["dot", "mermaid"]), default="dot", show_default=True, help="How it is written.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["dot", "mermaid"]),
+    default="dot",
+    show_default=True,
+    help="How it is written.",
+)
 def command(path: str, variables: tuple[str, ...], var_files: tuple[str, ...], form: str) -> int:
     """Draw the graph of the stack at PATH; an edge points from a resource to what it needs."""
     from flowplan.graph import build
