@@ -58,7 +58,7 @@ MISTAKES = {
     "an unknown variable": Mistake(
         "stack: x\nvariables:\n  nodes: {default: 1}\n",
         "the stack has no variable 'node'",
-        "on --var node",
+        "--var node",
         advice="Did you mean 'nodes'?",
         arguments=("--var", "node=2"),
     ),
