@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -127,6 +127,7 @@ class InstanceAccess(Protocol):
         ...
 
 
+@runtime_checkable
 class RemoteAccess(InstanceAccess, Protocol):
     """Besides reading its output: files, commands and shells on a task's instances, by node number from 0.
 
@@ -141,7 +142,7 @@ class RemoteAccess(InstanceAccess, Protocol):
         """Run a shell line, or a program with its arguments; its exit code, output and error output."""
         ...
 
-    def shell_argv(self, task_id: str, node: int, command: str | None) -> list[str] | None:
+    async def shell_argv(self, task_id: str, node: int, command: str | None) -> list[str] | None:
         """The local program that opens a shell there, or runs ``command`` with a terminal; None without a way in."""
         ...
 

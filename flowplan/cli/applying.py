@@ -155,8 +155,8 @@ def _refuse_unseen_ends(planned: Planned, connection: Connection) -> None:
             raise FlowplanError(
                 Diagnostic.error(
                     f"{step.address} is awaited until it has completed, and here no one can see when it has",
-                    "That a task has completed is written on its instances. This version reads it in the embedded "
-                    "sandbox only; it cannot reach instances over the network yet. Nothing was changed.",
+                    "That a task has completed is written on its instances. Over the network they are reached by SSH, which is "
+                    "not installed here. Nothing was changed.",
                     span=resource.span if resource else None,
                     snippet=resource.snippet if resource else "",
                     address=step.address,

@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows concrete adapters and wires them to the core."""
+"""What every command starts from: the environment, the terminal, and the provider that `flowplan.wiring` opens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from attrs import define, evolve, frozen
@@ -21,17 +21,22 @@ from flowplan.state.journal import Operation
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, FlowplanError
-from flowplan.values.value import Sensitive
+from flowplan.wiring import (
+    SANDBOX_REGION,
+    Connection,
+    api_settings,
+    open_api,
+    open_embedded,
+    sandbox_key,
+)
 
 if TYPE_CHECKING:
     from flowplan.backend.sqlite import SqliteBackend
     from flowplan.lang.variables import VariableSource
     from flowplan.plan.observation import Observation
-    from flowplan.ports import InstanceAccess, Provider
     from flowplan.state.journal import Entry
 
-SANDBOX_REGION = "us-central1-b"
-"""Where the sandbox's resources live when nothing says otherwise."""
+__all__ = ["SANDBOX_REGION", "Connection", "Context", "Inputs", "Loaded"]
 
 
 @frozen
@@ -50,14 +55,6 @@ class Loaded:
     files: StackFiles
     project: Project
     region: str
-
-
-@define
-class Connection:
-    """An open provider, and the way into its instances where there is one."""
-
-    provider: Provider
-    access: InstanceAccess | None = None
 
 
 @define
@@ -154,7 +151,7 @@ class Context:
             return stack.provider.region
         if stack is None or stack.provider.type == "sandbox":
             return self.environ.get("MITHRIL_REGION") or SANDBOX_REGION
-        settings, _ = self._settings()
+        settings, _ = api_settings(self.environ)
         region: str = settings.region
         return region
 
@@ -181,35 +178,29 @@ class Context:
     @asynccontextmanager
     async def connect(self, stack: Stack, project: Project) -> AsyncIterator[Connection]:
         """The provider that the stack names."""
-        from flowplan.provider.http import Client
-        from flowplan.provider.mithril.provider import MithrilProvider
-
         region = self.region(stack)
         url = stack.provider.api_url or self.environ.get("FLOWPLAN_SANDBOX_URL")
         if stack.provider.type == "sandbox" and not url:
-            from flowplan.cli.embedded import EmbeddedTransport
             from flowplan.sandbox import open_sandbox
 
             prepare_state(project)
-            sandbox = open_sandbox(project.state / "sandbox")
+            sandbox = open_sandbox(project.sandbox)
             try:
-                client = Client(
-                    "http://sandbox.invalid", Sensitive(sandbox.api_key), transport=EmbeddedTransport(sandbox)
-                )
-                async with MithrilProvider(client, stack.provider.project, region) as provider:
-                    yield Connection(provider, sandbox.access)
+                async with open_embedded(sandbox, stack.provider.project, region) as connection:
+                    yield connection
             finally:
                 sandbox.close()
             return
         served = stack.provider.type == "sandbox"
-        settings, found = self._settings(self._sandbox_key(project) if served else None)
+        settings, found = api_settings(self.environ, sandbox_key(project.sandbox) if served else None)
         if found.has_errors:
             raise FlowplanError(*found.in_order())
         assert settings.api_key is not None, "a missing key is among the errors"
-        client = Client((url if served else stack.provider.api_url) or settings.api_url, settings.api_key)
+        address = (url if served else stack.provider.api_url) or settings.api_url
         wanted = stack.provider.project or settings.project
-        async with MithrilProvider(client, wanted, region) as provider:
-            yield Connection(provider)
+        own, ssh_key = project.sandbox if served else None, self.environ.get("MITHRIL_SSH_KEY")
+        async with open_api(address, settings.api_key, wanted, region, own, ssh_key) as connection:
+            yield connection
 
     @asynccontextmanager
     async def connect_recorded(self, project: Project, snapshot: Snapshot) -> AsyncIterator[Connection]:
@@ -226,23 +217,6 @@ class Context:
             Stack(snapshot.stack, provider=ProviderSettings("mithril")), project
         ) as connection:
             yield connection
-
-    def _settings(self, own_key: str | None = None) -> Any:
-        """The API's settings; ``own_key`` is the key where the environment has none."""
-        from flowplan.provider.config import read_config
-
-        def read_file(path: Path) -> str | None:
-            return path.read_text(encoding="utf-8") if path.exists() else None
-
-        environ = dict(self.environ)
-        if own_key is not None:
-            environ.setdefault("MITHRIL_API_KEY", own_key)
-        return read_config(environ, read_file, Path.home())
-
-    def _sandbox_key(self, project: Project) -> str | None:
-        """The key of this project's own sandbox, which may be the one that is served."""
-        path = project.state / "sandbox" / "api-key"
-        return path.read_text().strip() if path.exists() else None
 
     async def observe(
         self, connection: Connection, snapshot: Snapshot, unfinished: Sequence[Entry]

@@ -1,9 +1,9 @@
-"""Where things lie: the project a stack belongs to, its state folder, and the texts of the stack."""
+"""The texts of a stack, and (from `flowplan.wiring`) the project it belongs to."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from attrs import frozen
@@ -11,17 +11,12 @@ from attrs import frozen
 from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
 from flowplan.lang.stack import Source
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.wiring import Project, find_project, prepare_state
+
+__all__ = ["Project", "StackFiles", "find_project", "prepare_state", "read_source", "read_stack_files"]
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """A larger stack file is refused before it is read."""
-
-
-@frozen
-class Project:
-    """The folder that a repository's stacks share, and the folder their state is in."""
-
-    root: Path
-    state: Path
 
 
 @frozen
@@ -37,47 +32,6 @@ class StackFiles:
     def all_sources(self) -> tuple[Source, ...]:
         """The texts, and the file of values beside them if there is one."""
         return (*self.sources, self.vars_text) if self.vars_text else self.sources
-
-
-def find_project(start: Path, environ: Mapping[str, str]) -> Project:
-    """The project around ``start``: the nearest folder upward that is a git repository or already has state.
-
-    Without one, the folder of ``start`` itself. So the state of a stack does not depend on where a command
-    was typed. FLOWPLAN_DATA_DIR names another folder for the state.
-    """
-    start = start.resolve()
-    folder = start if start.is_dir() else start.parent
-    root = next(
-        (
-            f
-            for f in (folder, *folder.parents)
-            if (f / ".git").exists() or (f / "state" / "flowplan.db").exists()
-        ),
-        folder,
-    )
-    given = environ.get("FLOWPLAN_DATA_DIR")
-    return Project(root, Path(given).resolve() if given else root / "state")
-
-
-def prepare_state(project: Project) -> None:
-    """Make the state folder, and have git pass over all that comes into it.
-
-    Raises:
-        FlowplanError: it cannot be made.
-    """
-    try:
-        project.state.mkdir(parents=True, exist_ok=True)
-        ignore = project.state / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise FlowplanError(
-            Diagnostic.error(
-                f"The state folder {project.state} cannot be made",
-                f"{error.strerror}.",
-                suggestion="Make its parent writable for you, or name another folder with FLOWPLAN_DATA_DIR.",
-            )
-        ) from None
 
 
 def read_stack_files(path: Path, project: Project, values: Collection[str] = ()) -> StackFiles:

@@ -1,12 +1,15 @@
-"""Reading a machine's output and completion record from the sandbox's folder (`ports.InstanceAccess`)."""
+"""The way into a sandbox's machines: their output and completion records (`ports.InstanceAccess`), files, commands."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowplan.sandbox import process
+from flowplan.sandbox import entry, process
+from flowplan.sandbox.confined import Root
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 Order = tuple[tuple[str, ...], bool]
 """The instances of a bid or reservation in node order, and whether it has ended."""
@@ -19,14 +22,31 @@ _STREAMS = {
 _CHUNK = 1 << 20
 _LOST = 137
 """The exit code of a script that vanished without a record: as if it had been killed."""
+_LIVE = ("STATUS_RUNNING", "STATUS_PREEMPTING")
+_LET_GO_S = 3.0
+
+
+class UnknownTask(FlowplanError):
+    """The sandbox holds no bid or reservation of that id."""
+
+
+class UnknownNode(FlowplanError):
+    """The task has no such node."""
+
+
+class NotRunning(FlowplanError):
+    """The instance has not come up yet, is paused or has ended, so nothing can be run in it."""
 
 
 class Access:
     """Access to the machines of bids and reservations, by their id; works after they have ended, until a reset."""
 
-    def __init__(self, home: Path, order: Callable[[str], Order | None]) -> None:
+    def __init__(
+        self, home: Path, order: Callable[[str], Order | None], status: Callable[[str], str | None]
+    ) -> None:
         self._instances = home / "instances"
         self._order = order
+        self._status = status
 
     async def completion(self, task_id: str) -> Mapping[str, Any] | None:
         """The completion record of all nodes together, or None while any node has none.
@@ -67,6 +87,119 @@ class Access:
         except OSError:
             return b"", offset
         return found, max(0, offset) + len(found)
+
+    async def run(self, task_id: str, node: int, command: str | Sequence[str]) -> tuple[int, bytes, bytes]:
+        """Run a command inside an instance and wait for its end: (exit code, stdout, stderr).
+
+        A text is run by the instance's bash, a list as it is; its standard input is empty. The code is 128 + number
+        for a signal, 137 if the instance ended meanwhile. Cancelling ends the command.
+
+        Raises:
+            UnknownTask, UnknownNode, NotRunning: there is nothing to run it in.
+        """
+        import asyncio
+        from asyncio.subprocess import DEVNULL, PIPE
+
+        argv = await self.argv(task_id, node, command, "apart")
+        running = await asyncio.create_subprocess_exec(
+            *argv, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env={"PATH": os.defpath}, start_new_session=True
+        )
+        try:
+            out, err = await running.communicate()
+        finally:
+            if running.returncode is None:
+                running.terminate()
+                try:
+                    await asyncio.wait_for(running.wait(), _LET_GO_S)
+                except TimeoutError:
+                    running.kill()
+                    await running.wait()
+        assert running.returncode is not None, "it was waited for"
+        return running.returncode, out, err
+
+    async def read_file(self, task_id: str, node: int, path: str) -> bytes | None:
+        """What a file of an instance holds, also after the instance ended; None if there is no ordinary file,
+        or no such instance.
+
+        Links mean what they mean inside the instance; none leads out of its root. A relative path starts at /root.
+        """
+        import asyncio
+
+        try:
+            fid = self._node(task_id, node)
+        except (UnknownTask, UnknownNode):
+            return None
+
+        def read() -> bytes | None:
+            folder = self._instances / fid
+            if self._status(fid) in _LIVE:
+                try:
+                    with entry.Visit(folder) as visit:
+                        return visit.root.read(path)
+                except entry.NotThere:
+                    pass
+            inside = {str(folder / "root"): ""}
+            return Root(str(folder / "root"), aliases=inside).read(path)
+
+        return await asyncio.to_thread(read)
+
+    async def shell_argv(
+        self, task_id: str, node: int, command: str | Sequence[str] | None = None
+    ) -> list[str] | None:
+        """The argv of a process of this machine that runs ``command`` inside an instance, in this terminal.
+
+        None as command is a shell for a person. The environment is the startup script's, with the terminal's kind.
+
+        Raises:
+            UnknownTask, UnknownNode, NotRunning: there is nothing to run it in.
+        """
+        return await self.argv(task_id, node, command, "here")
+
+    async def argv(self, task_id: str, node: int, command: str | Sequence[str] | None, way: str) -> list[str]:
+        """The same, for a process started in the ``way`` that `entry.arguments` explains."""
+        fid = self._node(task_id, node)
+        if isinstance(command, Sequence) and not isinstance(command, str) and not command:
+            raise FlowplanError(Diagnostic.error("The command is empty", "A list must begin with a program."))
+        await self.enter(fid, f"Instance {node} of {task_id}")
+        return entry.arguments(self._instances / fid, command, way)
+
+    async def enter(self, fid: str, name: str = "", stay: bool = False) -> entry.Visit:
+        """Make sure that an instance can be entered; with ``stay`` the visit lasts until its ``leave``.
+
+        Raises:
+            NotRunning: it cannot.
+        """
+        import asyncio
+
+        name = name or f"Instance {fid}"
+        status = self._status(fid)
+        if status not in _LIVE:
+            state = (status or "STATUS_TERMINATED").removeprefix("STATUS_").lower()
+            hint = "Wait until it runs." if state in ("new", "confirmed", "initializing", "starting") else ""
+            raise NotRunning(Diagnostic.error(f"{name} is not running", f"It is {state}.", suggestion=hint))
+        try:
+            visit = await asyncio.to_thread(entry.Visit(self._instances / fid).__enter__)
+        except entry.NotThere as reason:
+            raise NotRunning(
+                Diagnostic.error(f"{name} cannot be entered", f"The reason: {reason}.")
+            ) from None
+        if not stay:
+            visit.leave()
+        return visit
+
+    def _node(self, task_id: str, node: int) -> str:
+        order = self._order(task_id)
+        if order is None:
+            detail = "Neither a bid nor a reservation has that id."
+            raise UnknownTask(Diagnostic.error(f"The sandbox has no task {task_id}", detail))
+        count = len(order[0])
+        if not 0 <= node < count:
+            if not count:
+                detail = "It has no instances: it has not been allocated yet."
+            else:
+                detail = "Its only node is 0." if count == 1 else f"Its nodes are 0 to {count - 1}."
+            raise UnknownNode(Diagnostic.error(f"{task_id} has no node {node}", detail))
+        return order[0][node]
 
 
 def _record(folder: Path) -> Mapping[str, Any] | None:

@@ -10,7 +10,45 @@ import json
 import os
 import select
 import signal
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+_PACKAGES = str(Path(__file__).resolve().parents[2])
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from importlib import import_module; "
+    "sys.exit(import_module(sys.argv[2]).main(sys.argv[3:]))"
+)
+
+
+def python(module: str, arguments: Sequence[str]) -> list[str]:
+    """The argv of a new Python that calls ``main(arguments)`` of a module of ours, and knows nothing else."""
+    return [sys.executable, "-I", "-S", "-c", _START, _PACKAGES, module, *arguments]
+
+
+def start(module: str, arguments: Sequence[str], log: Path) -> int:
+    """Start `python` in a session of its own, its output in ``log``; its number.
+
+    Raises:
+        OSError: the system has no room for it.
+    """
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            python(module, arguments),
+            {"PATH": os.defpath, "LANG": "C.UTF-8"},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, nothing, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(output)
+        os.close(nothing)
 
 
 def write_atomically(path: Path, document: object) -> None:

@@ -12,13 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import flowplan
 from flowplan.sandbox import process
 from flowplan.sandbox.world.records import Instance
 from flowplan.sandbox.world.world import Effect, World
 
-_PACKAGES = str(Path(flowplan.__file__).parent.parent)
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from flowplan.sandbox.supervisor import main; sys.exit(main(sys.argv[2:]))"
 _REAP_AT = 32
 
 
@@ -64,8 +61,6 @@ class Runner:
 
     def _start(self, world: World, instance: Instance, folder: Path) -> None:
         order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
-        if not order.launch.startup_script or (folder / "booted").exists():
-            return
         volumes = {}
         for fid in order.launch.volumes:
             (self._volumes / fid).mkdir(parents=True, exist_ok=True)
@@ -83,11 +78,17 @@ class Runner:
                 "show": [sys.base_prefix],
                 "boot_delay_s": self._boot_delay_s,
                 "enclose": self._enclose,
+                "boots": instance.boots,
             },
         )
+        if not order.launch.startup_script or (folder / "booted").exists():
+            return
         if len(self._children) >= _REAP_AT:
             self._reap()
-        self._children.append(_spawn(folder, instance.boots))
+        arguments = [str(folder), str(instance.boots)]
+        self._children.append(
+            process.start("flowplan.sandbox.supervisor", arguments, folder / "supervisor.log")
+        )
 
     def _reap(self) -> None:
         left = []
@@ -96,28 +97,6 @@ class Runner:
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
                     left.append(pid)
         self._children = left
-
-
-def _spawn(folder: Path, boots: int) -> int:
-    """Start a supervisor in a session of its own, with nothing of ours but the folder's name."""
-    arguments = [sys.executable, "-I", "-S", "-c", _START, _PACKAGES, str(folder), str(boots)]
-    log = os.open(folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    try:
-        return os.posix_spawn(
-            sys.executable,
-            arguments,
-            {"PATH": os.defpath, "LANG": "C.UTF-8"},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, nothing, 0),
-                (os.POSIX_SPAWN_DUP2, log, 1),
-                (os.POSIX_SPAWN_DUP2, log, 2),
-            ],
-            setsid=True,
-        )
-    finally:
-        os.close(log)
-        os.close(nothing)
 
 
 def _stop(folder: Path, boots: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import os
@@ -21,11 +22,13 @@ from flowplan.sandbox.runner import Runner
 from flowplan.sandbox.store import Store
 from flowplan.sandbox.world.auction import advance
 from flowplan.sandbox.world.request import Request, Response
-from flowplan.sandbox.world.routes import found, handle
-from flowplan.sandbox.world.world import Moment, World
+from flowplan.sandbox.world.routes import found, give_default_key, handle
+from flowplan.sandbox.world.world import Moment, SshDestination, World, no_ssh
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
+PUBLIC_KEY = "ssh/id_ed25519.pub"
+"""The public half of the sandbox's own key pair, in its folder; there once it was served with an SSH server."""
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -49,7 +52,10 @@ class Sandbox:
             raise FlowplanError(Diagnostic.error(summary, str(error))) from error
         self._runner = Runner(home, boot_delay_s, enclose) if execute else None
         self._store = Store(home / "sandbox.db")
-        self.access = Access(home, self._order)
+        self.access = Access(home, self._order, self._status_of)
+        self.ssh_key: Path | None = None
+        """The private key that opens its instances over SSH, while it is served with an SSH server."""
+        self._ssh: SshDestination = no_ssh
         self._app: App | None = None
         try:
             with self._store.changing() as world:
@@ -130,6 +136,32 @@ class Sandbox:
         with self._store.changing() as world:
             self._found(world, self._moment())
 
+    def open_ssh(self, key: Path, public_key: str, destination: SshDestination) -> None:
+        """From now on instances have the address that ``destination`` gives, and the default key is this one.
+
+        Raises:
+            FlowplanError: the file cannot be written.
+        """
+        with self._store.changing() as world:
+            give_default_key(world, public_key)
+        self.ssh_key, self._ssh = key, destination
+
+    def instances(self) -> dict[str, str]:
+        """The status of every instance by its id."""
+        moment = self._moment()
+        self._advance(moment)
+        with self._store.reading() as world:
+            return {fid: instance.status(moment.now) for fid, instance in world.instances.items()}
+
+    def public_keys(self, fid: str) -> list[str]:
+        """The SSH public keys that open an instance: those of its launch specification."""
+        with self._store.reading() as world:
+            instance = world.instances.get(fid)
+            if instance is None:
+                return []
+            order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
+            return [world.ssh_keys[key].public_key for key in order.launch.ssh_keys]
+
     def close(self) -> None:
         """Let go of the file; instances go on running."""
         self._store.close()
@@ -196,12 +228,22 @@ class Sandbox:
             order = world.bids.get(fid) or world.reservations.get(fid)
             return None if order is None else (order.instances, not order.is_live)
 
+    def _status_of(self, fid: str) -> str | None:
+        """An instance's status; None if there is none."""
+        moment = self._moment()
+        self._advance(moment)
+        with self._store.reading() as world:
+            instance = world.instances.get(fid)
+            return None if instance is None else instance.status(moment.now)
+
     def _found(self, world: World, moment: Moment) -> None:
         if world.is_empty:
             found(world, moment, str(uuid.uuid4()), str(uuid.uuid4()))
+            with contextlib.suppress(OSError):
+                give_default_key(world, (self.home / PUBLIC_KEY).read_text().strip())
 
     def _moment(self) -> Moment:
-        return Moment(self._clock(), _new_fid, self._boot_delay_s)
+        return Moment(self._clock(), _new_fid, self._boot_delay_s, self._ssh)
 
 
 def open_sandbox(

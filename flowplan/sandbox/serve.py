@@ -14,13 +14,15 @@ from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 if TYPE_CHECKING:
     from flowplan.sandbox.sandbox import Sandbox
+    from flowplan.sandbox.ssh_server import SshServer
 
 
 def serve(home: Path, port: int = 0, on_ready: Callable[[str, Sandbox], None] | None = None) -> None:
     """Serve the sandbox in ``home`` on 127.0.0.1 until SIGTERM or SIGINT; its instances go on running after that.
 
     ``port`` 0 takes any free one. ``on_ready`` is called once requests are answered, with the server's address
-    (such as ``http://127.0.0.1:8080``) and the open sandbox. Nothing is printed.
+    (such as ``http://127.0.0.1:8080``) and the open sandbox. Nothing is printed. Where asyncssh is installed instances
+    are reached over SSH too, and the sandbox's ``ssh_key`` is the file of the private key for it.
 
     Raises:
         FlowplanError: the folder cannot be used, or the port is taken.
@@ -77,4 +79,20 @@ async def _serve(sandbox: Sandbox, listener: socket.socket, on_ready: Callable[[
         # Only a main thread can handle signals; elsewhere the caller ends the server.
         with contextlib.suppress(ValueError, RuntimeError):
             loop.add_signal_handler(number, stop)
-    await server.serve(sockets=[listener])
+    ssh = _open_ssh(sandbox)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        if ssh is not None:
+            await ssh.close()
+
+
+def _open_ssh(sandbox: Sandbox) -> SshServer | None:
+    """The SSH server, where the library for it is installed."""
+    from importlib.util import find_spec
+
+    if find_spec("asyncssh") is None:
+        return None
+    from flowplan.sandbox.ssh_server import SshServer
+
+    return SshServer(sandbox)

@@ -1,7 +1,8 @@
-"""One machine's processes: ``python -m flowplan.sandbox.supervisor <instance folder> <boots>``.
+"""One machine's processes: ``main([instance folder, boots])``, in a process of its own.
 
 The supervisor waits for the boot delay, runs the startup script once in the machine's life, keeps its output and
-at last the record of its exit, and ends everything when it gets SIGTERM. It belongs to no one: the process that
+at last the record of its exit, and ends everything when it gets SIGTERM. With the further argument ``keep`` it runs
+no script: it gives a machine that has no process a place for visitors, for as long as there are any. It belongs to no one: the process that
 started it may end. Below it is the machine's first process (`first_process`), which all others descend from.
 Standard library only, so that many machines start fast.
 """
@@ -20,18 +21,23 @@ from pathlib import Path
 from typing import Any
 
 from flowplan.sandbox import enclosure
+from flowplan.sandbox.entry import environment, move_in
 from flowplan.sandbox.process import identify, kill_below, read_json, write_atomically
 
 GRACE_S = 2
 """Seconds between asking a machine's processes to end and killing them."""
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LOOK_S = 0.1
+"""How often a first process without children looks whether anyone is left."""
 _SCRIPT = "var/lib/foundry-startup-script"
 _NO_ROOM = "No namespaces on this system: the root file system is at $FLOW_ROOT, volumes are at $FLOW_MNT.\n"
 
 
 def main(arguments: list[str]) -> int:
     """Supervise the machine in the folder given, unless it was stopped or has booted already."""
-    folder, boots = Path(arguments[0]), int(arguments[1])
+    folder, boots, keeps = Path(arguments[0]), int(arguments[1]), arguments[2:] == ["keep"]
+    if keeps and os.fork():
+        # Whoever asked for it need not look after it.
+        return 0
     os.chdir("/")
     os.umask(0o022)
     os.closerange(3, 1 << 20)
@@ -42,14 +48,19 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: None)
     for ignored in (signal.SIGHUP, signal.SIGINT):
         signal.signal(ignored, signal.SIG_IGN)
-    lock = _lock(folder)
+    lock = _lock(folder, tries=1 if keeps else 10 * (GRACE_S + 2))
     spec = read_json(folder / "spec.json")
     if lock is None or spec is None:
         return 1
     # Why in this order: whoever stops the machine writes its mark first and then looks for this file.
     write_atomically(folder / "supervisor.json", identify(os.getpid()))
     stop = read_json(folder / "stop")
-    if (stop is not None and int(str(stop["boots"])) >= boots) or (folder / "booted").exists():
+    if stop is not None and int(str(stop["boots"])) >= boots:
+        return 0
+    if keeps:
+        _settle(folder)
+        return _Machine(folder, {**spec, "script": None}, waker).run()
+    if (folder / "booted").exists():
         return 0
     with selectors.DefaultSelector() as selector:
         selector.register(waker, selectors.EVENT_READ)
@@ -59,14 +70,26 @@ def main(arguments: list[str]) -> int:
     return _Machine(folder, spec, waker).run()
 
 
-def _lock(folder: Path) -> int | None:
+def _settle(folder: Path) -> None:
+    """Write the record of a script whose supervisor vanished: with a new one it would seem to run still."""
+    if (folder / "booted").exists() and not (folder / "exit.json").exists():
+        try:
+            stopped_at = (folder / "stop").stat().st_mtime
+        except OSError:
+            stopped_at = None
+        record = {"exit_code": 128 + signal.SIGKILL, "started_at": None, "ended_at": None}
+        write_atomically(folder / "exit.json", {**record, "stopped_at_s": stopped_at})
+
+
+def _lock(folder: Path, tries: int) -> int | None:
     """Be the only supervisor of a machine; one that is just ending is waited for."""
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    for _ in range(10 * (GRACE_S + 2)):
+    for _ in range(tries):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return lock
-        time.sleep(0.1)
+        if tries > 1:
+            time.sleep(0.1)
     os.close(lock)
     return None
 
@@ -89,15 +112,20 @@ class _Machine:
         is_enclosed = bool(self._spec.get("enclose", True)) and enclosure.can_enclose()
         if is_enclosed:
             enclosure.unshare()
+        (self._folder / "ready").unlink(missing_ok=True)
         first = os.fork()
         if first == 0:
             _become_first(self._folder, self._spec, is_enclosed, [write for _, write in pipes])
         for _, write in pipes:
             os.close(write)
-        write_atomically(self._folder / "first.json", identify(first))
+        write_atomically(self._folder / "first.json", {**(identify(first) or {}), "enclosed": is_enclosed})
         both = _append(root / "var/log/foundry/startup_script.log")
         files = [(_append(self._folder / "stdout"), both), (_append(self._folder / "stderr"), both)]
-        if not is_enclosed:
+        if not is_enclosed and self._spec["script"]:
+            # Where the launch script would keep its output itself if it had a root of its own.
+            for stream in ("stdout", "stderr"):
+                with contextlib.suppress(FileExistsError):
+                    os.link(self._folder / stream, root / f"var/log/flow/{stream}.log")
             for descriptor in files[1]:
                 os.write(descriptor, _NO_ROOM.encode())
         self._follow(first, [read for read, _ in pipes], files)
@@ -140,7 +168,7 @@ class _Machine:
                             while end in open_ends and _copy(end, targets[end], once=True):
                                 pass
                         self._record(int(status))
-        if not status.endswith(b"\n"):
+        if self._spec["script"] and not status.endswith(b"\n"):
             self._record(128 + signal.SIGKILL)
         kill_below(first)
         with contextlib.suppress(ProcessLookupError):
@@ -189,7 +217,7 @@ def first_process(
 ) -> int:
     """Run the startup script, report its exit code on ``result``, and live on while any process of the machine does.
 
-    On SIGTERM all of them are asked to end, and killed when they do not. In namespaces this is process 1, whose
+    A visitor counts as a process. On SIGTERM all are asked to end, and killed when they do not. In namespaces this is process 1, whose
     end is the end of all; elsewhere it adopts every orphan below it and kills by walking the tree.
     """
     os.setsid()
@@ -198,6 +226,7 @@ def first_process(
     if not is_enclosed:
         enclosure.adopt_orphans()
     me = os.getpid()
+    is_ending = False
 
     def tell(number: int) -> int:
         if not is_enclosed:
@@ -211,15 +240,18 @@ def first_process(
             time.sleep(0.01)
 
     def end(*_: Any) -> None:
+        nonlocal is_ending
+        is_ending = True
         signal.signal(signal.SIGALRM, finish)
         signal.alarm(GRACE_S)
         tell(signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, end)
     root = folder / "root"
-    script = root / _SCRIPT
-    script.write_text(spec["script"])
-    script.chmod(0o700)
+    if spec["script"]:
+        script = root / _SCRIPT
+        script.write_text(spec["script"])
+        script.chmod(0o700)
     if is_enclosed:
         volumes, extra = spec["volumes"], spec["show"]
         enclosure.build_root(root, folder / "system", spec["name"], spec["hosts"], volumes, extra)
@@ -229,7 +261,8 @@ def first_process(
             link = folder / "mnt" / name
             link.unlink(missing_ok=True)
             link.symlink_to(place)
-    child = os.fork()
+    (folder / "ready").touch()
+    child = os.fork() if spec["script"] else -1
     if child == 0:
         _become_script(folder, spec, is_enclosed, out, err)
     for descriptor in (out, err):
@@ -238,7 +271,10 @@ def first_process(
         try:
             pid, status = os.waitpid(-1, 0)
         except ChildProcessError:
-            return 0
+            if not (is_enclosed and _strangers(root)) and (is_ending or _is_unvisited(folder)):
+                return 0
+            time.sleep(_LOOK_S)
+            continue
         if pid == child:
             code = os.waitstatus_to_exitcode(status)
             os.write(result, f"{code if code >= 0 else 128 - code}\n".encode())
@@ -250,36 +286,45 @@ def _become_script(folder: Path, spec: Mapping[str, Any], is_enclosed: bool, out
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        root = folder / "root"
-        environment = dict(spec["environment"])
-        environment["PATH"] = ":".join([_PATH, *(f"{place}/bin" for place in spec["show"])])
-        if is_enclosed:
-            os.chroot(root)
-            os.chdir("/root")
-            environment["HOME"], script = "/root", f"/{_SCRIPT}"
-        else:
-            os.chdir(root / "root")
-            environment |= {
-                "HOME": f"{root}/root",
-                "TMPDIR": str(root / "tmp"),
-                "FLOW_ROOT": str(root),
-                "FLOW_MNT": str(folder / "mnt"),
-            }
-            script = str(root / _SCRIPT)
+        variables = environment(folder, spec, is_enclosed)
+        script = f"/{_SCRIPT}" if is_enclosed else str(folder / "root" / _SCRIPT)
+        move_in(folder, is_enclosed)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (out, 1), (err, 2)):
             os.dup2(source, target)
         os.closerange(3, 1 << 20)
         if spec["script"].startswith("#!"):
             with contextlib.suppress(OSError):
-                os.execve(script, [script], environment)  # noqa: S606
+                os.execve(script, [script], variables)  # noqa: S606
         for shell in ("/bin/bash", "/bin/sh"):
             with contextlib.suppress(FileNotFoundError):
-                os.execve(shell, [shell, script], environment)  # noqa: S606
+                os.execve(shell, [shell, script], variables)  # noqa: S606
     except BaseException as error:
         os.write(2, f"The startup script could not be run: {error}\n".encode())
     finally:
         os._exit(127)
+
+
+def _strangers(root: Path) -> list[str]:
+    """The processes of this process namespace that are not below its first one: those that entered it."""
+    try:
+        # Where no proc of our own could be mounted the host's is shown, which tells nothing.
+        if str((root / "proc/self").readlink()) != "1":
+            return []
+        return [at.name for at in (root / "proc").iterdir() if at.name.isdigit() and at.name != "1"]
+    except OSError:
+        return []
+
+
+def _is_unvisited(folder: Path) -> bool:
+    """Whether no visit lasts; if so, none can begin until this process has ended."""
+    lock = os.open(folder / "visitors", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True
 
 
 def _append(path: Path) -> int:

@@ -54,7 +54,7 @@ async def _print(
         raise FlowplanError(
             Diagnostic.error(
                 f"The logs of {address} are on its instances",
-                "This version reads the logs of the embedded sandbox; it cannot reach instances over SSH yet.",
+                "They are reached by SSH, which is not installed here.",
                 suggestion="Log in to the instance and read /var/log/foundry/startup_script.log.",
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,10 @@ def serve(port: int, home: str | None) -> int:
         click.echo("Tasks run as you, on this machine. To use it from another terminal:")
         click.echo(f"    export FLOWPLAN_SANDBOX_URL={url}")
         click.echo(f'    export MITHRIL_API_KEY="$(cat {sandbox.home / "api-key"})"')
+        if sandbox.ssh_key is not None:
+            click.echo(f"    export MITHRIL_SSH_KEY={shlex.quote(str(sandbox.ssh_key))}")
+        else:
+            click.echo("There is no SSH into its instances; pip install 'flowplan[ssh]' brings it.")
 
     run(folder, port, ready)
     return 0

@@ -69,7 +69,7 @@ def list_all(world: World, request: Request, moment: Moment) -> Response:
         query,
         _SORTS,
         lambda instance: instance.status(moment.now) if by_status else instance.instance_type,
-        lambda instance: wire.instance(instance, moment.now),
+        lambda instance: wire.instance(instance, moment),
     )
     return Response(200, answer)
 

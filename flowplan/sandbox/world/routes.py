@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from attrs import evolve
+
 from flowplan.sandbox.world import bids, directory, instances, keys, reservations, volumes
 from flowplan.sandbox.world.auction import advance
 from flowplan.sandbox.world.records import Identity, Replay, Rules, SshKey
@@ -44,7 +46,8 @@ _ROUTES: dict[str, dict[str, Route]] = {
 _DEFAULT_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA sandbox-default"
 )
-"""A key whose private half nobody has; sandbox machines run no SSH server."""
+"""A key whose private half nobody has: enough while no SSH server runs."""
+_DEFAULT_KEY_NAME = "sandbox-default"
 
 
 def found(world: World, moment: Moment, user_uuid: str, organization_uuid: str) -> None:
@@ -53,7 +56,14 @@ def found(world: World, moment: Moment, user_uuid: str, organization_uuid: str) 
     world.put(Identity(project, moment.new_fid("user"), user_uuid, organization_uuid, moment.now))
     world.put(Rules())
     fid = moment.new_fid("sshkey")
-    world.put(SshKey(fid, world.take_seq(), "sandbox-default", project, _DEFAULT_KEY, moment.now))
+    world.put(SshKey(fid, world.take_seq(), _DEFAULT_KEY_NAME, project, _DEFAULT_KEY, moment.now))
+
+
+def give_default_key(world: World, public_key: str) -> None:
+    """Make this the text of the key that every account has, if it has it still."""
+    oldest = min(world.ssh_keys.values(), key=lambda key: key.seq, default=None)
+    if oldest is not None and oldest.name == _DEFAULT_KEY_NAME and oldest.public_key != public_key:
+        world.put(evolve(oldest, public_key=public_key))
 
 
 def handle(world: World, request: Request, moment: Moment) -> Response:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flowplan.sandbox.world.records import Bid, Instance, LaunchSpec, Reservation, SshKey, Volume
-from flowplan.sandbox.world.world import World
+from flowplan.sandbox.world.world import Moment, World
 from flowplan.values.quantity import Money
 
 
@@ -110,8 +110,10 @@ def ssh_key(value: SshKey) -> dict[str, Any]:
     }
 
 
-def instance(value: Instance, now: datetime) -> dict[str, Any]:
-    """An instance; there is no SSH server in a sandbox machine, so ``ssh_destination`` is null."""
+def instance(value: Instance, moment: Moment) -> dict[str, Any]:
+    """An instance; ``ssh_destination`` is null until it runs, and always where the sandbox has no SSH server."""
+    status = value.status(moment.now)
+    is_up = status in ("STATUS_RUNNING", "STATUS_PREEMPTING")
     return {
         "fid": value.fid,
         "name": value.name,
@@ -122,7 +124,7 @@ def instance(value: Instance, now: datetime) -> dict[str, Any]:
         "region": value.region,
         "bid": value.bid,
         "reservation": value.reservation,
-        "ssh_destination": None,
+        "ssh_destination": moment.ssh(value) if is_up else None,
         "private_ip": value.private_ip,
-        "status": value.status(now),
+        "status": status,
     }

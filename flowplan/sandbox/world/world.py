@@ -38,13 +38,23 @@ class Effect:
     boots: int = 0
 
 
+SshDestination = Callable[[Instance], str | None]
+"""Where an instance that runs can be reached over SSH, as "host" or "host:port"."""
+
+
+def no_ssh(instance: Instance) -> str | None:
+    """The address of an instance in a sandbox without an SSH server: none."""
+    return None
+
+
 @frozen
 class Moment:
-    """What a request may know of its surroundings: the time, a source of fresh ids, the boot delay."""
+    """What a request may know of its surroundings: the time, a source of fresh ids, the boot delay, SSH addresses."""
 
     now: datetime
     new_fid: Callable[[str], str]
     boot_delay_s: float = 0.2
+    ssh: SshDestination = no_ssh
 
 
 class World:
