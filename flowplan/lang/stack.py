@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -114,6 +115,59 @@ class ProviderSettings:
 
 
 @frozen
+class Moved:
+    """A rename the user declared: what is recorded at ``origin`` is now ``to`` (stack-language.md, decision 8).
+
+    An address without a key stands for all its ``for_each`` instances where ``for_each`` stays, and for the one
+    instance where it comes or goes. A module call (``module.a``) is given as its path, kind and name empty.
+    """
+
+    origin: str
+    to: str
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Removed:
+    """What the stack lets go of: recorded resources at ``origin`` are forgotten, or destroyed where ``destroy``."""
+
+    origin: str
+    destroy: bool = False
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Import:
+    """An object that exists at the provider and becomes the stack's: by ``id``, or by ``name`` where that is unique."""
+
+    to: Address
+    id: str | None = None
+    name: str | None = None
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Budget:
+    """The ``budget`` section: what the whole stack may cost at its limit prices, in US dollars."""
+
+    max_hourly_usd: Decimal | None = None
+    max_committed_usd: Decimal | None = None
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Limits:
+    """The ``limits`` section: how large the whole stack may become. None: no limit."""
+
+    max_resources: int | None = None
+    max_instances: int | None = None
+    max_gpus: int | None = None
+    max_storage_gb: int | None = None
+    max_destroys: int | None = None
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
 class Source:
     """A text the stack was read from. ``path`` is relative to the stack's folder."""
 
@@ -132,3 +186,8 @@ class Stack:
     provider: ProviderSettings = ProviderSettings()
     sources: tuple[Source, ...] = ()
     description: str = ""
+    moved: tuple[Moved, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    imports: tuple[Import, ...] = ()
+    budget: Budget = Budget()
+    limits: Limits = Limits()
