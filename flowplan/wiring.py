@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
     from flowplan.client.flow import Flow
+    from flowplan.client.keyring import LocalKeys
     from flowplan.client.session import Session
     from flowplan.client.ssh import SshAccess
     from flowplan.models.config import FlowConfig
@@ -142,7 +143,7 @@ async def open_api(
     project: str | None,
     region: str,
     own_sandbox: Path | None = None,
-    ssh_key: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Connection]:
     """A provider over the network, its instances reached over SSH where the library for it is installed.
 
@@ -150,50 +151,40 @@ async def open_api(
     one that is served, so its instances are reached in that folder. ``ssh_key`` names the file of the private key
     for SSH; without one it is the one in ~/.ssh that a task accepts.
     """
+    from flowplan.client.keyring import LocalKeys
     from flowplan.provider.http import Client, is_loopback
     from flowplan.provider.mithril.provider import MithrilProvider
 
+    is_own = own_sandbox is not None and is_loopback(url) and sandbox_key(own_sandbox) == key.reveal()
+    keys = LocalKeys.of_user(os.environ if environ is None else environ)
     async with AsyncExitStack() as closing:
-        provider = MithrilProvider(Client(url, key), project, region)
+        provider = MithrilProvider(Client(url, key), project, region, None if is_own else keys)
         await closing.enter_async_context(provider)
-        if own_sandbox is not None and is_loopback(url) and sandbox_key(own_sandbox) == key.reveal():
+        if is_own:
+            assert own_sandbox is not None
             from flowplan.sandbox import open_sandbox
 
             sandbox = open_sandbox(own_sandbox)
             closing.callback(sandbox.close)
             yield Connection(provider, sandbox.access, is_local=True)
             return
-        access = _ssh_access(provider, ssh_key) if find_spec("asyncssh") else None
+        access = _ssh_access(provider, keys) if find_spec("asyncssh") else None
         if access is not None:
             closing.push_async_callback(access.close)
         yield Connection(provider, access)
 
 
-def _ssh_access(provider: MithrilProvider, ssh_key: str | None) -> SshAccess:
+def _ssh_access(provider: MithrilProvider, keys: LocalKeys) -> SshAccess:
     """The way into a provider's instances over SSH."""
-    from flowplan.client.remote import choose_key
     from flowplan.client.ssh import SshAccess
     from flowplan.provider.mithril.whereabouts import Whereabouts
 
     places = Whereabouts(provider)
 
     async def key_for(task_id: str) -> Path | None:
-        if ssh_key:
-            return choose_key(ssh_key, (), ())
-        return choose_key(None, _local_keys(Path.home() / ".ssh"), await places.public_keys(task_id))
+        return keys.private_for(await places.public_keys(task_id))
 
     return SshAccess(places.destination, None, nodes=places.nodes, key_for=key_for)
-
-
-def _local_keys(folder: Path) -> list[tuple[Path, str]]:
-    """The key pairs in a folder: the private file, and the text of its public half."""
-    found = []
-    for public in sorted(folder.glob("*.pub")):
-        private = public.with_suffix("")
-        with suppress(OSError, UnicodeDecodeError):
-            if private.is_file():
-                found.append((private, public.read_text(encoding="utf-8")))
-    return found
 
 
 def connect(
@@ -220,8 +211,8 @@ def connect(
         raise ValueError("give a config or a sandbox, not both")
     if config is not None:
         key = Sensitive(config.api_key)
-        own, ssh = find_project(Path.cwd(), known).sandbox, known.get("MITHRIL_SSH_KEY")
-        opening = open_api(config.api_url, key, config.project or None, config.region, own, ssh)
+        own = find_project(Path.cwd(), known).sandbox
+        opening = open_api(config.api_url, key, config.project or None, config.region, own, known)
         return Flow(lambda: session(opening, config.region))
     if sandbox is not None:
         home, region = Path(sandbox), known.get("MITHRIL_REGION") or SANDBOX_REGION
@@ -250,7 +241,7 @@ def _from_environment(environ: Mapping[str, str]) -> Flow:
         settings.project,
         region,
         project.sandbox,
-        environ.get("MITHRIL_SSH_KEY"),
+        environ,
     )
     return Flow(lambda: session(opening, region))
 

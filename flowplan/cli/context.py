@@ -198,8 +198,8 @@ class Context:
         assert settings.api_key is not None, "a missing key is among the errors"
         address = (url if served else stack.provider.api_url) or settings.api_url
         wanted = stack.provider.project or settings.project
-        own, ssh_key = project.sandbox if served else None, self.environ.get("MITHRIL_SSH_KEY")
-        async with open_api(address, settings.api_key, wanted, region, own, ssh_key) as connection:
+        own = project.sandbox if served else None
+        async with open_api(address, settings.api_key, wanted, region, own, self.environ) as connection:
             yield connection
 
     @asynccontextmanager

@@ -69,7 +69,12 @@ def test_the_same_server_from_elsewhere(
         live.shell("touch /tmp/go")
         assert list(lines) == ["two"]
     with flowplan.connect(config_of, environ={}) as flow:
-        locked = flow.run(config("sleep 300", name="locked"))
+        # Where no key is named, one of flowplan's own is made and added to the project.
+        own = flow.run(config("echo mine", name="own"), wait=True)
+        assert (own.status, own.logs()) == (TaskStatus.COMPLETED, "mine\n")
+        made = tmp_path / ".local" / "share" / "flowplan" / "ssh" / "id_ed25519"
+        assert made.stat().st_mode & 0o777 == 0o600
+        locked = flow.run(config("sleep 300", name="locked", ssh_keys=["sandbox-default"]))
         with pytest.raises(FlowplanError, match="No one can see when"):
             locked.wait(timeout=30)
         with pytest.raises(FlowplanError, match="no private key"):

@@ -6,14 +6,14 @@ import hashlib
 from typing import Any
 
 import pytest
-from attrs import fields
+from attrs import fields, frozen
 from doubles import AUCTIONS, TYPES, bid, reservation, volume
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError, parse_spelling
 from flowplan.provider.mithril.codecs import CODECS, Context, task_has_ended, task_status
-from flowplan.provider.mithril.keys import launch_keys
+from flowplan.provider.mithril.keys import choose_keys
 from flowplan.provider.mithril.mapping import compile_mapping
 from flowplan.provider.mithril.wire import (
     Auction,
@@ -27,6 +27,7 @@ from flowplan.provider.mithril.wire import (
 )
 from flowplan.resources import kind_of
 from flowplan.values.address import Kind
+from flowplan.values.diagnostic import FlowplanError
 from flowplan.values.quantity import Money
 from flowplan.values.value import Sensitive, Unknown
 
@@ -261,18 +262,65 @@ KEYS = [
 
 @given(st.lists(st.sampled_from(["laptop", "team", "sshkey_a", "sshkey_x"])))
 def test_required_keys_are_always_there_once(asked: list[str]) -> None:
-    keys = launch_keys(asked, KEYS)
+    keys = choose_keys(asked, KEYS).fids
     assert keys[0] == "sshkey_b" and len(set(keys)) == len(keys)
     assert ("sshkey_a" in keys) == bool({"laptop", "sshkey_a"} & set(asked))
 
 
 def test_some_key_is_always_there() -> None:
-    assert launch_keys([], KEYS[:1] + KEYS[2:]) == ["sshkey_a"]
+    assert choose_keys([], KEYS[:1] + KEYS[2:]).fids == ("sshkey_a",)
     for asked, known, words in (
         ([], [], "console"),
         (["twin"], KEYS, "sshkey_c"),
         (["laptp"], KEYS, "laptop"),
     ):
-        with pytest.raises(UnmappableError) as caught:
-            launch_keys(asked, known)
-        assert words in caught.value.diagnostic.suggestion
+        with pytest.raises(FlowplanError) as caught:
+            choose_keys(asked, known)
+        assert words in caught.value.diagnostics[0].suggestion
+
+
+@frozen
+class Ring:
+    """The keys of a pretended machine."""
+
+    name: str | None = None
+    pairs: tuple[str, ...] = ()
+    made: str | None = None
+
+    def named(self) -> str | None:
+        return self.name
+
+    def present(self) -> tuple[str, ...]:
+        return self.pairs
+
+    def read(self, path: str) -> str | None:
+        return {"~/.ssh/one.pub": "ssh-ed25519 AAAA me@here"}.get(path)
+
+    def own(self) -> str | None:
+        return self.made
+
+
+def test_where_no_key_is_asked_for_the_machine_decides() -> None:
+    known = [
+        SshKey("sshkey_a", "laptop", False, "ssh-ed25519 AAAA somebody"),
+        SshKey("sshkey_b", "other", False, "ssh-ed25519 BBBB"),
+    ]
+    here, fresh, own = "ssh-ed25519 BBBB me@here", "ssh-ed25519 CCCC me@here", "ssh-ed25519 DDDD flowplan"
+    for ring, fids, missing in (
+        (Ring(pairs=(here,)), ("sshkey_b",), ()),
+        (Ring(name=fresh, pairs=(here,)), (), (fresh,)),
+        (Ring(name=here), ("sshkey_b",), ()),
+        (Ring(pairs=(fresh,), made=own), (), (own,)),
+        (Ring(), ("sshkey_a",), ()),
+    ):
+        choice = choose_keys([], known, ring)
+        assert (choice.fids, choice.missing) == (fids, missing)
+        assert choose_keys(["_auto_"], known, ring) == choice
+
+
+def test_a_key_in_a_file_is_known_by_its_text() -> None:
+    known = [SshKey("sshkey_a", "laptop", False, "ssh-ed25519 AAAA somebody")]
+    assert choose_keys(["~/.ssh/one.pub"], known, Ring()).fids == ("sshkey_a",)
+    assert choose_keys(["~/.ssh/one.pub"], [], Ring()).missing == ("ssh-ed25519 AAAA me@here",)
+    with pytest.raises(FlowplanError, match=r"no SSH key in '~/\.ssh/two\.pub'"):
+        choose_keys(["~/.ssh/two.pub"], known, Ring())

@@ -26,7 +26,6 @@ from flowplan.models.volume import Volume as VolumeModel
 from flowplan.provider.mithril import wire
 from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError, canonical_name
 from flowplan.provider.mithril.codecs import reservation_status
-from flowplan.provider.mithril.keys import launch_keys
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.provider.mithril.wire import Auction, structure, structure_all
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
@@ -191,9 +190,9 @@ class Listings:
             if region in regions:
                 found.append(error.diagnostic)
         try:
-            launch_keys(attributes.get("ssh_key_ids") or (), keys)
-        except UnmappableError as error:
-            found.append(error.diagnostic)
+            await self._provider.launch_keys.choose(project, attributes.get("ssh_key_ids") or ())
+        except FlowplanError as error:
+            found += error.diagnostics
         known = {key.fid for key in keys}
         for word in attributes.get("ssh_key_ids") or ():
             if word.startswith("sshkey_") and word not in known:

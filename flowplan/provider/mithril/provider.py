@@ -18,10 +18,11 @@ from flowplan.provider.mithril.advice import in_use
 from flowplan.provider.mithril.api import Api
 from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError
 from flowplan.provider.mithril.codecs import Context, reservation_has_ended, task_has_ended
-from flowplan.provider.mithril.keys import launch_keys
+from flowplan.provider.mithril.keys import Keyring
+from flowplan.provider.mithril.launch_keys import LaunchKeys
 from flowplan.provider.mithril.mapping import WireMapping, compile_mapping
 from flowplan.provider.mithril.outcome import outcome_of
-from flowplan.provider.mithril.wire import Bid, Reservation, SshKey, Volume, structure
+from flowplan.provider.mithril.wire import Bid, Reservation, Volume, structure
 from flowplan.provider.redaction import shown
 from flowplan.resources import kind_of
 from flowplan.values.address import Kind
@@ -48,18 +49,21 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 class MithrilProvider:
     """One project of one account. ``project`` is a name (in any case) or id, or None for the only one there is.
 
-    ``region`` is where things go that name none. Reads raise `FlowplanError`; create, update and delete never
+    ``region`` is where things go that name none. ``keyring`` holds the SSH keys of this machine; without one a
+    launch that names no key takes the project's first. Reads raise `FlowplanError`; create, update and delete never
     do: what fails before their request is sent is `Refused`, what fails after it is `Ambiguous`.
     """
 
-    def __init__(self, client: Client, project: str | None, region: str) -> None:
+    def __init__(
+        self, client: Client, project: str | None, region: str, keyring: Keyring | None = None
+    ) -> None:
         self.client = client
         self.api = Api(client)
         self.region = region
         self._project_wanted = project
         self._project = ""
         self._catalogue: Catalogue | None = None
-        self._keys: list[SshKey] | None = None
+        self.launch_keys = LaunchKeys(self.api, keyring)
         self._settling = asyncio.Lock()
         self._mappings: dict[Kind, WireMapping] = {}
 
@@ -126,12 +130,6 @@ class MithrilProvider:
     async def _known_catalogue(self) -> Catalogue:
         async with self._settling:
             return self._catalogue or await self._load_catalogue()
-
-    async def _known_keys(self, project: str) -> list[SshKey]:
-        async with self._settling:
-            if self._keys is None:
-                self._keys = await self.api.ssh_keys(project)
-            return self._keys
 
     async def observe(self, wanted: Iterable[tuple[Kind, str]], kinds: Iterable[Kind]) -> Observation:
         """List the kinds asked for, and the market, all at the same time; see `flowplan.ports.Provider`."""
@@ -231,7 +229,7 @@ class MithrilProvider:
                 body = mapping.body(full, Context(catalogue, full["region"]))
             launch = body.setdefault("launch_specification", {})
             launch.setdefault("volumes", [])
-            launch["ssh_keys"] = launch_keys(launch.get("ssh_keys", ()), await self._known_keys(project))
+            launch["ssh_keys"] = await self.launch_keys.of_launch(project, launch.get("ssh_keys", ()))
         missing = [mapping.attribute_for((name,)) or name for name in _NEEDED[kind] if name not in body]
         if missing:
             raise UnmappableError(

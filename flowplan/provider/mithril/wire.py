@@ -145,6 +145,7 @@ class SshKey:
     fid: str
     name: str
     required: bool | None = None
+    public_key: str = ""
 
 
 @frozen
