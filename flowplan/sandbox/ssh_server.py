@@ -90,7 +90,9 @@ class SshServer:
             with contextlib.suppress(FlowplanError):
                 states = self._sandbox.instances()
                 for fid in [fid for fid in self._doors if states.get(fid) not in _LIVE]:
-                    await self._doors.pop(fid).close()
+                    # Why: whoever ends this look in the midst of it must still find the door, and close it.
+                    await self._doors[fid].close()
+                    del self._doors[fid]
 
 
 class _Door:
