@@ -148,23 +148,24 @@ async def open_api(
     """A provider over the network, its instances reached over SSH where the library for it is installed.
 
     ``own_sandbox`` is the folder of a sandbox on this machine: where its key is the one that is used, it is the
-    one that is served, so its instances are reached in that folder. ``ssh_key`` names the file of the private key
-    for SSH; without one it is the one in ~/.ssh that a task accepts.
+    one that is served, so its instances are reached in that folder. ``environ`` (else this process's) says whose
+    SSH keys are used: MITHRIL_SSH_KEY, HOME and XDG_DATA_HOME.
     """
     from flowplan.client.keyring import LocalKeys
     from flowplan.provider.http import Client, is_loopback
     from flowplan.provider.mithril.provider import MithrilProvider
 
-    is_own = own_sandbox is not None and is_loopback(url) and sandbox_key(own_sandbox) == key.reveal()
+    served = own_sandbox
+    if served is not None and not (is_loopback(url) and sandbox_key(served) == key.reveal()):
+        served = None  # its key is not the one that is used, so it is another sandbox that answers
     keys = LocalKeys.of_user(os.environ if environ is None else environ)
     async with AsyncExitStack() as closing:
-        provider = MithrilProvider(Client(url, key), project, region, None if is_own else keys)
+        provider = MithrilProvider(Client(url, key), project, region, keys if served is None else None)
         await closing.enter_async_context(provider)
-        if is_own:
-            assert own_sandbox is not None
+        if served is not None:
             from flowplan.sandbox import open_sandbox
 
-            sandbox = open_sandbox(own_sandbox)
+            sandbox = open_sandbox(served)
             closing.callback(sandbox.close)
             yield Connection(provider, sandbox.access, is_local=True)
             return
@@ -182,7 +183,8 @@ def _ssh_access(provider: MithrilProvider, keys: LocalKeys) -> SshAccess:
     places = Whereabouts(provider)
 
     async def key_for(task_id: str) -> Path | None:
-        return keys.private_for(await places.public_keys(task_id))
+        # Why: where a key is named, there is no need to ask which keys the task accepts.
+        return keys.private_named() or keys.private_for(await places.public_keys(task_id))
 
     return SshAccess(places.destination, None, nodes=places.nodes, key_for=key_for)
 

@@ -102,9 +102,13 @@ class LocalKeys:
             ) from None
         return _text(public)
 
+    def private_named(self) -> Path | None:
+        """The private half of the key that MITHRIL_SSH_KEY names, whatever it opens; None where it names none."""
+        return choose_key(self._named, (), ())
+
     def private_for(self, accepted: Iterable[str]) -> Path | None:
-        """The file to log in with where ``accepted`` public keys open: the named one first, whatever is accepted."""
-        return choose_key(self._named or None, self._pairs(), accepted)
+        """The private half of a pair that is among the ``accepted`` public keys; None without one."""
+        return choose_key(None, self._pairs(), accepted)
 
     def _pairs(self) -> list[tuple[Path, str]]:
         """The private file and the public half of every pair."""

@@ -60,14 +60,17 @@ class Choice:
     missing: tuple[str, ...] = ()
 
 
-def same_key(one: str, other: str) -> bool:
-    """Whether two public halves are one key: type and data are, comments do not count (provider.md 2.5)."""
-    return identity(one) == identity(other)
-
-
 def identity(public: str) -> tuple[str, ...]:
-    """What makes a public half the key it is: type and data, without the comment."""
+    """What makes a public half the key it is: type and data, without the comment (provider.md 2.5)."""
     return tuple(public.split()[:2])
+
+
+def by_identity(known: Iterable[SshKey]) -> dict[tuple[str, ...], str]:
+    """The ids of a project's keys by `identity`; of several with the same, the first."""
+    found: dict[tuple[str, ...], str] = {}
+    for key in known:
+        found.setdefault(identity(key.public_key), key.fid)
+    return found
 
 
 def choose_keys(asked: Iterable[str], known: Sequence[SshKey], ring: Keyring | None = None) -> Choice:
@@ -80,14 +83,14 @@ def choose_keys(asked: Iterable[str], known: Sequence[SshKey], ring: Keyring | N
     """
     wanted = [word for word in asked if word != AUTO]
     fids = [key.fid for key in known if key.required]
-    missing: list[str] = []
+    ids = by_identity(known)
+    missing: dict[tuple[str, ...], str] = {}
 
     def take(public: str) -> None:
-        found = [key.fid for key in known if same_key(key.public_key, public)]
-        if found:
-            fids.append(found[0])
-        elif not any(same_key(other, public) for other in missing):
-            missing.append(public)
+        if (fid := ids.get(identity(public))) is not None:
+            fids.append(fid)
+        else:
+            missing.setdefault(identity(public), public)
 
     for word in wanted:
         if word.startswith("sshkey_"):
@@ -107,7 +110,7 @@ def choose_keys(asked: Iterable[str], known: Sequence[SshKey], ring: Keyring | N
                 suggestion="Add your public key to the project in the provider's console, then apply again.",
             )
         )
-    return Choice(tuple(dict.fromkeys(fids)), tuple(missing))
+    return Choice(tuple(dict.fromkeys(fids)), tuple(missing.values()))
 
 
 def _default(known: Sequence[SshKey], ring: Keyring, take: Callable[[str], None]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from flowplan.provider.failure import unreachable
 from flowplan.provider.http import Answer
 from flowplan.provider.mithril.api import Api
-from flowplan.provider.mithril.keys import Choice, Keyring, choose_keys, identity
+from flowplan.provider.mithril.keys import Choice, Keyring, by_identity, choose_keys, identity
 from flowplan.provider.mithril.wire import SshKey, structure
 from flowplan.values.diagnostic import FlowplanError
 
@@ -23,20 +23,22 @@ class LaunchKeys:
         self._known: list[SshKey] | None = None
         self._settling = asyncio.Lock()
 
-    async def choose(self, project: str, asked: Iterable[str]) -> Choice:
-        """The keys of a launch, as far as reading tells.
+    def choose(self, asked: Iterable[str], known: Sequence[SshKey]) -> Choice:
+        """The keys of a launch in a project that has the keys ``known``; nothing is sent.
 
         Raises:
             FlowplanError: what is asked for cannot be had.
         """
-        words = list(asked)
+        return choose_keys(asked, known, self._ring)
+
+    async def _choose(self, project: str, words: Sequence[str]) -> Choice:
         async with self._settling:
             if self._known is not None:
                 # What is not among the keys that were read once may have been added since.
                 with suppress(FlowplanError):
-                    return choose_keys(words, self._known, self._ring)
+                    return self.choose(words, self._known)
             self._known = await self._api.ssh_keys(project)
-        return choose_keys(words, self._known, self._ring)
+        return self.choose(words, self._known)
 
     async def of_launch(self, project: str, asked: Iterable[str]) -> list[str]:
         """The ids of a launch's keys; public keys that the project lacks are added to it.
@@ -44,13 +46,13 @@ class LaunchKeys:
         Raises:
             FlowplanError: what is asked for cannot be had, or the provider refuses a key.
         """
-        choice = await self.choose(project, asked)
+        choice = await self._choose(project, list(asked))
         if not choice.missing:
             return list(choice.fids)
         async with self._settling:
             # Why: another launch, here or elsewhere, may have added the key since, and two of one text may exist.
             self._known = await self._api.ssh_keys(project)
-            fids = {identity(key.public_key): key.fid for key in self._known}
+            fids = by_identity(self._known)
             for public in choice.missing:
                 if identity(public) not in fids:
                     fids[identity(public)] = await self._add(project, public)

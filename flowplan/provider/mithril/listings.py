@@ -190,7 +190,7 @@ class Listings:
             if region in regions:
                 found.append(error.diagnostic)
         try:
-            await self._provider.launch_keys.choose(project, attributes.get("ssh_key_ids") or ())
+            self._provider.launch_keys.choose(attributes.get("ssh_key_ids") or (), keys)
         except FlowplanError as error:
             found += error.diagnostics
         known = {key.fid for key in keys}

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from flowplan.provider.mithril.handles import SSH_USER, split_destination
 from flowplan.provider.mithril.provider import MithrilProvider
-from flowplan.provider.mithril.wire import structure_all
-
-
-@frozen
-class _PublicKey:
-    fid: str
-    public_key: str = ""
 
 
 class Whereabouts:
@@ -55,11 +46,5 @@ class Whereabouts:
         if bid is None:
             return []
         project = bid.project or await self._provider.project()
-        listed = await self._provider.client.read("/v2/ssh-keys", {"project": project}, "SSH keys")
-        try:
-            known = structure_all(_PublicKey, listed)
-        except ValueError as error:
-            problem = str(error)
-        else:
-            return [key.public_key for key in known if key.fid in bid.launch_specification.ssh_keys]
-        raise self._provider.api.misshapen("SSH keys", problem)
+        known = await self._provider.api.ssh_keys(project)
+        return [key.public_key for key in known if key.fid in bid.launch_specification.ssh_keys]
