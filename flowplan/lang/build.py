@@ -18,34 +18,37 @@ from yaml.events import (
 
 from flowplan.lang.document import MAX_CHARACTERS, MAX_DEPTH, MAX_EXPANSION, Document, Map, Seq, events
 from flowplan.lang.scalars import SPECIAL, resolve_plain, resolve_tagged
-from flowplan.values.diagnostic import Diagnostic, Diagnostics
+from flowplan.lang.syntax import QUOTE, Fault, explain, expression_at
+from flowplan.values.diagnostic import Diagnostic, Diagnostics, did_you_mean
+from flowplan.values.value import Unknown
 
 _NO_KEY: Any = object()
 _OPEN: Any = object()
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|\ufeff")
-_UNQUOTED = re.compile(r"(?:^|[:\-,\[{]\s+)(\{[{%])")
-_QUOTE = 'Quote the whole value: key: "{{ … }}".'
+_PLAIN = "Write plain YAML, without tags."
+BROKEN = Unknown((), "")
+"""Stands for a value that cannot be read, which is reported: nothing more is said of it."""
 
 
 class _Stop(Exception):
     """The text cannot be read further."""
 
-    def __init__(self, offset: int, summary: str, suggestion: str = "") -> None:
+    def __init__(self, offset: int, summary: str, suggestion: str = "", end: int | None = None) -> None:
         super().__init__(summary)
-        self.offset, self.summary, self.suggestion = offset, summary, suggestion
+        self.offset, self.summary, self.suggestion, self.end = offset, summary, suggestion, end
 
 
 def decode(path: str, raw: bytes) -> tuple[str, Diagnostics]:
     """The text of a file's bytes: UTF-8, with or without a byte order mark."""
     found = Diagnostics()
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
-        return raw.decode("utf-8-sig"), found
+        return raw.decode("utf-8"), found
     except UnicodeDecodeError as error:
-        document = Document(path, raw[: error.start].decode("utf-8", "replace"), secret=True)
-        span = document.span(len(document.text), len(document.text))
+        document = Document(path, raw[: error.start].decode("utf-8"), secret=True)
         found.error(
-            f"not UTF-8: the byte 0x{raw[error.start]:02x} cannot stand here",
-            span=span,
+            f"{path} is not UTF-8: the byte 0x{raw[error.start]:02x} cannot stand here",
+            span=document.span(len(document.text), len(document.text) + 1),
             suggestion="Save the file as UTF-8.",
         )
         return "", found
@@ -69,7 +72,8 @@ def parse_document(path: str, text: str, secret: bool = False) -> tuple[Document
             )
         document.root = _build(document, found)
     except _Stop as stop:
-        _add(found, document, stop.offset, stop.summary, stop.suggestion)
+        length = stop.end - stop.offset if stop.end is not None else 0
+        _add(found, document, stop.offset, stop.summary, stop.suggestion, length)
     except yaml.MarkedYAMLError as error:
         _explain(found, document, error)
     except (yaml.YAMLError, UnicodeEncodeError):
@@ -100,32 +104,14 @@ def _add(
 
 
 def _explain(found: Diagnostics, document: Document, error: yaml.MarkedYAMLError) -> None:
-    """Words for a syntax error, with the usual causes named."""
-    mark = error.problem_mark or error.context_mark
-    offset = min(mark.index, len(document.text)) if mark is not None else 0
-    problem = str(error.problem or error.context or "this is not YAML")
-    number = document.position(offset)[0]
-    line = document.text.splitlines()[number - 1 : number] or [""]
-    suggestion, detail = "", f"{error.context}." if error.context and not document.secret else ""
-    unquoted = _UNQUOTED.search(line[0])
-    if unquoted:
-        problem, detail, suggestion = "an expression stands outside quotes", "", _QUOTE
-        offset += unquoted.start(1) + 1 - document.position(offset)[1]
-    elif "tab character" in problem or (line[0][: len(line[0]) - len(line[0].lstrip())].count("\t")):
-        problem, suggestion = "a tab is used for indentation", "Indent with spaces."
-    elif "mapping values are not allowed" in problem:
-        suggestion = (
-            "Quote a value that contains ': ', and check that keys of one mapping are indented alike."
-        )
-    elif "cannot start any token" in problem:
-        suggestion = "Quote the value."
-    elif "expected ',' or" in problem or "end of stream" in problem or "found unexpected" in problem:
-        suggestion = "Look for a quote or bracket that is not closed."
-    elif "block" in str(error.context or ""):
-        suggestion = "Check the indentation: keys of one mapping, or dashes of one list, stand in one column."
-    span, snippet = document.locate(offset, offset + 1)
-    summary = problem if problem.startswith(("an ", "a ")) else f"not valid YAML: {problem}"
-    found.add(Diagnostic.error(summary, detail, span=span, snippet=snippet, suggestion=suggestion))
+    """Report a syntax error with the usual causes named."""
+    _tell(found, document, explain(document, error))
+
+
+def _tell(found: Diagnostics, document: Document, fault: Fault) -> None:
+    end = fault.start + 1 if fault.end is None else fault.end
+    span, snippet = document.locate(fault.start, end)
+    found.add(Diagnostic.error(fault.summary, span=span, snippet=snippet, suggestion=fault.suggestion))
 
 
 def _build(document: Document, found: Diagnostics) -> Any:
@@ -155,7 +141,9 @@ def _build(document: Document, found: Diagnostics) -> Any:
                 try:
                     value = resolve_tagged(event.tag, value)
                 except ValueError as error:
-                    _add(found, document, at, str(error))
+                    _add(found, document, at, str(error), _PLAIN)
+                    if top is not None and (key is not _NO_KEY or not mapping):
+                        value = BROKEN
             nodes += 1
             if event.anchor is not None:
                 anchors[event.anchor] = (value, 1 + len(value) // 64 if type(value) is str else 1)
@@ -163,21 +151,28 @@ def _build(document: Document, found: Diagnostics) -> Any:
             nodes += 1
             at = event.start_mark.index
             if len(outer) >= MAX_DEPTH:
-                raise _Stop(at, f"nested more than {MAX_DEPTH} levels deep")
+                raise _Stop(at, f"nested more than {MAX_DEPTH} levels deep", "Write fewer levels.")
             if mapping and key is _NO_KEY:
-                if kind is MappingStartEvent and document.text[at : at + 1] == "{":
-                    raise _Stop(
-                        at - 1 if document.text[at - 1 : at] == "{" else at,
-                        "an expression stands outside quotes",
-                        _QUOTE,
-                    )
-                raise _Stop(at, "a key must be plain text, not a mapping or a list", "Quote the key.")
+                if kind is MappingStartEvent and document.text[at - 1 : at + 1] == "{{":
+                    fault = expression_at(document, at)
+                    if fault is not None:
+                        raise _Stop(fault.start, fault.summary, fault.suggestion, fault.end)
+                    raise _Stop(at - 1, "an expression stands outside quotes", QUOTE)
+                raise _Stop(
+                    at, "a key must be plain text, not a mapping or a list", "Write one key: value for each."
+                )
             if event.tag is not None and event.tag not in (
                 "tag:yaml.org,2002:map",
                 "tag:yaml.org,2002:seq",
                 "!",
             ):
-                _add(found, document, at, "this tag is not supported; use plain YAML without tags")
+                _add(
+                    found,
+                    document,
+                    at,
+                    f"the tag {event.tag.replace('tag:yaml.org,2002:', '!!')} is not supported",
+                    _PLAIN,
+                )
             outer.append((top, key, event.anchor, nodes))
             if event.anchor is not None:
                 anchors[event.anchor] = (_OPEN, 0)
@@ -199,12 +194,15 @@ def _build(document: Document, found: Diagnostics) -> Any:
                 raise _Stop(
                     at,
                     f"the anchor &{event.anchor} is not defined before this alias",
-                    f"Define it with &{event.anchor}.",
+                    did_you_mean(event.anchor, anchors)
+                    or f"Write &{event.anchor} before the value it repeats, further up.",
                 )
             if value is _OPEN:
-                raise _Stop(at, f"the alias *{event.anchor} stands inside what it names")
+                raise _Stop(at, f"the alias *{event.anchor} stands inside what it names", "Remove it.")
             if mapping and key is _NO_KEY and type(value) in (Map, Seq):
-                raise _Stop(at, "a key must be plain text, not a mapping or a list")
+                raise _Stop(
+                    at, "a key must be plain text, not a mapping or a list", "Use the alias as a value."
+                )
             extra += size
             if extra > MAX_EXPANSION:
                 raise _Stop(at, "aliases make this document too large", "Write fewer aliases of aliases.")
@@ -275,7 +273,8 @@ def _merge(found: Diagnostics, document: Document, target: Map, given: Any, at: 
     count = 0
     for source in given if type(given) is Seq else [given]:
         if type(source) is not Map:
-            _add(found, document, at, "a merge key << takes a mapping or a list of mappings")
+            advice = "Write <<: *NAME, where &NAME stands before a mapping."
+            _add(found, document, at, "a merge key << takes a mapping or a list of mappings", advice)
             return count
         for index, (key, value) in enumerate(list(source.items())):
             count += 1

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowplan.lang import meta
 from flowplan.lang.build import parse_document
-from flowplan.lang.descent import describe
+from flowplan.lang.checks import requirements
+from flowplan.lang.complaints import of_field
+from flowplan.lang.defaults import META as DEFAULT_META
+from flowplan.lang.defaults import known_only, merged
+from flowplan.lang.dependencies import depends_on
 from flowplan.lang.document import Document, Map
 from flowplan.lang.mounts import translate
 from flowplan.lang.naming import default_name, slugs
 from flowplan.lang.scope import Scope, Silent
-from flowplan.lang.stack import Resource
+from flowplan.lang.shape import items_of, wanted
+from flowplan.lang.shared import plain
+from flowplan.lang.stack import Requirement, Resource
 from flowplan.lang.template import templates
 from flowplan.lang.words import ExpressionError
 from flowplan.values.address import Address, Kind
@@ -22,7 +29,7 @@ from flowplan.values.value import Path, Reference
 if TYPE_CHECKING:
     from flowplan.lang.world import World
 
-META = frozenset(("for_each", "when", "depends_on", "lifecycle", "timeouts", "file"))
+META = frozenset(("for_each", "when", "depends_on", "lifecycle", "timeouts", "require", "file"))
 """The fields of a declaration that are not fields of its model."""
 
 
@@ -38,7 +45,7 @@ class Declaration:
             at,
             body,
         )
-        self.label = f"{kind.value}.{name}"
+        self.label = f"{world.prefix}{kind.value}.{name}"
         self.end = at + len(name)
         self.has_each = "for_each" in body
         self.running = self.prepared = False
@@ -47,10 +54,13 @@ class Declaration:
         self._broken = False
         self.references: dict[Reference, None] = {}
         if not self.has_each and "when" not in body:
-            self.plain = Instance(
-                self, Address(kind, name), None, default_name(kind, world.stack_name, name), True
-            )
+            own = default_name(kind, world.stack_name, name, "", world.slugs)
+            self.plain = Instance(self, self.address(), None, own, True)
             self._instances = {None: self.plain}
+
+    def address(self, key: str | None = None) -> Address:
+        """The address of an instance, or of the declaration itself."""
+        return Address(self.kind, self.name, key, self.world.module)
 
     def instances(self) -> Mapping[str | None, Instance]:
         """The instances by key, those included that ``when`` switches off.
@@ -111,78 +121,39 @@ class Declaration:
 
     def _expand(self) -> dict[str | None, Instance] | None:
         """The instances that ``for_each`` and ``when`` make, or None after a report."""
-        base = Address(self.kind, self.name)
-        stack = self.world.stack_name
+        base, stack, module = self.address(), self.world.stack_name, self.world.slugs
         if not self.has_each:
-            default = default_name(self.kind, stack, self.name)
+            default = default_name(self.kind, stack, self.name, "", module)
             desired = self._desired(Scope(self.world, self.document, base))
             return None if desired is None else {None: Instance(self, base, None, default, desired)}
-        items = self._items(Scope(self.world, self.document, base))
+        scope = Scope(self.world, self.document, base)
+        items = items_of(scope, self.body)
+        self.references.update(scope.references)
         if items is None:
             return None
         names = slugs(items)
         found: dict[str | None, Instance] = {}
         for key, value in items.items():
-            address = Address(self.kind, self.name, key)
+            address = self.address(key)
             desired = self._desired(Scope(self.world, self.document, address, (key, value)))
             if desired is None:
                 return None
-            default = default_name(self.kind, stack, self.name, names[key])
+            default = default_name(self.kind, stack, self.name, names[key], module)
             found[key] = Instance(self, address, (key, value), default, desired)
         return found
 
-    def _items(self, scope: Scope) -> dict[str, Any] | None:
-        """Keys and values of ``for_each``, or None after a report."""
-        at = self.body.value_at("for_each")
-        value = scope.shape(self.body["for_each"], at, "for_each")
-        self.references.update(scope.references)
-        if scope.broken:
-            return None
-        if isinstance(value, dict):
-            bad = [key for key in value if not isinstance(key, str)]
-            if bad:
-                scope.fail(
-                    at, f"the keys of for_each must be texts, and {bad[0]!r} is not", "Put it in quotes."
-                )
-                return None
-            return dict(value)
-        if not isinstance(value, list):
-            scope.fail(at, f"for_each takes a list of texts or a mapping, not {describe(value)}")
-            return None
-        items: dict[str, Any] = {}
-        for index, item in enumerate(value):
-            place = self.document.offset_of(("for_each", index), self.body)
-            if not scope.settled(item, place, "a key of for_each"):
-                return None
-            if not isinstance(item, str):
-                scope.fail(
-                    place,
-                    f"for_each takes a list of texts, and item {index + 1} is {describe(item)}",
-                    "Put it in quotes, or use a mapping.",
-                )
-                return None
-            if item in items:
-                scope.fail(
-                    place, f"for_each has {item!r} twice", "Each key makes one resource, so keys are unique."
-                )
-                return None
-            items[item] = item
-        return items
-
     def _desired(self, scope: Scope) -> bool | None:
-        if "when" not in self.body:
-            return True
-        value = scope.shape(self.body["when"], self.body.value_at("when"), "when", bool)
+        holds = wanted(scope, self.body)
         self.references.update(scope.references)
-        return value if isinstance(value, bool) else None
+        return holds
 
 
 class Instance:
     """One resource instance; its configuration is evaluated and checked once, when it is first asked for."""
 
     __slots__ = (
-        "_base", "_config", "address", "declaration", "default_name", "depends_on", "desired", "each",
-        "lifecycle", "ok", "references", "running", "settled", "timeouts",
+        "_config", "_layers", "address", "declaration", "default_name", "depends_on", "desired", "each",
+        "lifecycle", "ok", "references", "requirements", "running", "settled", "timeouts",
     )  # fmt: skip
 
     def __init__(
@@ -198,7 +169,7 @@ class Instance:
         self.running = self.settled = self.ok = False
         self.references: tuple[Reference, ...] = ()
         self._config: dict[str, Any] = {}
-        self._base: tuple[Document, Map] | None = None
+        self._layers: tuple[tuple[Document, Map], ...] = ()
 
     @property
     def label(self) -> str:
@@ -240,11 +211,24 @@ class Instance:
         world, node, document = declaration.world, declaration.body, declaration.document
         scope = Scope(world, document, self.address, self.each)
         body = scope.mapping(node, META)
+        unread = "defaults" in world.opaque
         if "file" in node:
-            body = {**self._from_file(scope), **body}
+            given = self._from_file(scope)
+            unread |= scope.broken and not given
+            body = merged(given, body)
+        lifecycle, timeouts = meta.NO_LIFECYCLE, meta.NO_TIMEOUTS
+        for default in world.defaults.get(declaration.kind, ()):
+            weak = Scope(world, default.document, self.address, self.each)
+            fields = weak.mapping(default.node, DEFAULT_META)
+            body = merged(known_only(fields, world.kinds[declaration.kind]), body)
+            self._layers += ((default.document, default.node),)
+            lifecycle = meta.lifecycle(weak, default.node, world, declaration.kind, lifecycle)
+            timeouts = meta.timeouts(weak, default.node, timeouts)
+            scope.broken |= weak.broken
+            scope.references.update(weak.references)
         if declaration.kind is Kind.TASK and "volumes" in body:
             body["volumes"] = translate(
-                body["volumes"], world, lambda path, *words: scope.fail(self._offset(path), *words)
+                body["volumes"], world, lambda path, *words: self._fail(scope, path, *words)
             )
         if declaration.kind is Kind.VOLUME and not {"name", "target"} & body.keys():
             # Its name at the provider starts with the stack's; where tasks find it need not.
@@ -253,13 +237,25 @@ class Instance:
         config, problems = world.kinds[declaration.kind].normalise(body, self.default_name)
         for problem in problems:
             scope.broken = True
+            if unread and problem.message.endswith(" is required"):
+                continue  # it may well stand where nothing could be read
             # Why by its words: a problem has a path only, and a field that does not exist is wrong in its key
-            span, snippet = self.locate(problem.path, " is not a field" in problem.message)
+            unknown = " is not a field" in problem.message
+            span, snippet = self.locate(problem.path, unknown)
+            problem = of_field(problem, world.kinds[declaration.kind], self.address, body)
             world.findings.add_problem(problem.message, problem.suggestion, span, snippet, self.address)
+        computed = world.kinds[declaration.kind].computed
+        itself = [r for r in scope.references if r.address == self.address and r.attribute in computed]
+        if itself and not scope.broken:
+            summary = f"{self.address} waits for itself: {itself[0].attribute} is known only when it exists"
+            scope.fail(declaration.at, summary, "Leave it out of what its locals are made of.")
         self._config = config
-        self.lifecycle = meta.lifecycle(scope, node, world, declaration.kind)
-        self.timeouts = meta.timeouts(scope, node)
-        self.depends_on = meta.depends_on(scope, node, world)
+        self.lifecycle = meta.lifecycle(scope, node, world, declaration.kind, lifecycle)
+        self.timeouts = meta.timeouts(scope, node, timeouts)
+        self.depends_on = (*world.inherited, *depends_on(scope, node, world))
+        self.requirements: tuple[Requirement, ...] = ()
+        if "require" in node and not scope.broken:
+            self.requirements = requirements(self, scope, node, config)
         self.references = tuple({**declaration.references, **scope.references})
         return not scope.broken
 
@@ -274,21 +270,22 @@ class Instance:
         except ExpressionError as error:
             scope.fail(at, error.message, error.suggestion)
             return {}
-        document, found = parse_document(path, text)
+        document, found = parse_document(posixpath.join(self.declaration.world.folder, path), text)
         self.declaration.world.findings.extend(found)
         if not isinstance(document.root, Map) or found:
             scope.broken = True
             if not found:
-                scope.fail(at, f"{path!r} does not hold a mapping of fields")
+                advice = "Write the fields there, one a line, such as instance_type: 8xh100."
+                scope.fail(at, f"{path!r} does not hold a mapping of fields", advice)
             return {}
-        self._base = (document, document.root)
-        return _plain(document.root)  # type: ignore[no-any-return]
+        self._layers += ((document, document.root),)
+        return plain(document.root)  # type: ignore[no-any-return]
 
-    def _offset(self, path: Path) -> int:
-        node = self.declaration.body
-        if not path or path[0] not in node:
-            return self.declaration.at
-        return self.document.offset_of(path, node)
+    def _fail(self, scope: Scope, path: Path, summary: str, suggestion: str = "") -> None:
+        """Report a mistake in the value at a path of the configuration, wherever it is written."""
+        scope.broken = True
+        span, snippet = self.locate(path)
+        scope.world.findings.add_problem(summary, suggestion, span, snippet, self.address)
 
     def locate(self, path: Path, key: bool = False) -> tuple[Span | None, str]:
         """Span and source line of the value at a path of the configuration; of its name where nothing is written.
@@ -296,10 +293,13 @@ class Instance:
         With ``key``, of the key that the path ends in.
         """
         declaration = self.declaration
-        if path and path[0] in declaration.body:
-            return declaration.document.span_of(path, declaration.body, key)
-        if path and self._base is not None and path[0] in self._base[1]:
-            return self._base[0].span_of(path, self._base[1], key)
+        layers = ((declaration.document, declaration.body), *self._layers)
+        # Why two rounds: a mapping may be written in several layers, each with some of its keys
+        whole = (one for one in layers if len(layers) > 1 and _holds(one[1], path))
+        part = (one for one in layers if path and path[0] in one[1])
+        document, node = next(whole, None) or next(part, (None, None))
+        if document is not None and node is not None:
+            return document.span_of(path, node, key)
         return declaration.document.locate(declaration.at, declaration.end)
 
     def resource(self) -> Resource:
@@ -313,15 +313,20 @@ class Instance:
             self.depends_on,
             self.lifecycle,
             self.timeouts,
+            self.requirements,
             span,
             snippet,
             self.locate,
         )
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+def _holds(node: Any, path: Path) -> bool:
+    """Whether a path leads all the way into a value of a document."""
+    for part in path:
+        inside = (
+            part in node if isinstance(node, dict) else isinstance(node, list) and part in range(len(node))
+        )
+        if not inside:
+            return False
+        node = node[part]
+    return bool(path)

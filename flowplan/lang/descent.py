@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import jinja2
 from jinja2.runtime import Undefined
 
+from flowplan.lang.answers import answered
+from flowplan.lang.complaints import of_python
 from flowplan.lang.functions import is_missing, item_of, name_of
 from flowplan.lang.sandbox import undefined, undefined_because
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
@@ -40,8 +41,9 @@ def _part(whole: Unknown, rest: tuple[Any, ...], source: str) -> Unknown:
     return Unknown(
         whole.references,
         source,
-        evaluate=lambda lookup: _defined(descend(whole.resolve(lookup), rest, source)),
+        evaluate=lambda lookup: _defined(descend(answered(whole, lookup), rest, source)),
         sensitive=whole.sensitive,
+        needs=(whole,),
     )
 
 
@@ -66,8 +68,10 @@ def sensitive(value: Any) -> Any:
         return Unknown(
             value.references,
             value.source,
-            evaluate=lambda lookup: sensitive(value.resolve(lookup)),
+            evaluate=lambda lookup: sensitive(answered(value, lookup)),
             sensitive=True,
+            type=value.type,
+            needs=(value,),
         )
     return Sensitive(value)
 
@@ -83,10 +87,6 @@ def describe(value: Any) -> str:
     return name_of(value)
 
 
-_TYPES = {"int": "a whole number", "str": "a text", "float": "a number", "list": "a list", "dict": "a map"}
-_TYPES |= {"NoneType": "null", "bool": "true or false"}
-
-
 def words(error: Exception) -> str:
     """What an exception out of an expression tells its writer."""
     if isinstance(error, jinja2.UndefinedError):
@@ -96,10 +96,8 @@ def words(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "this expression is too deeply nested"
     text = str(error).splitlines()
-    compared = re.match(
-        r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'", text[0] if text else ""
-    )
-    if compared:
-        one, other = (_TYPES.get(name, name) for name in compared.groups()[1:])
-        return f"{compared[1]} cannot compare {one} with {other}"
+    if text and " cannot stand inside a text" in text[0]:
+        return text[0]
+    if text and (said := of_python(text[0])):
+        return said
     return f"this expression cannot be evaluated: {text[0][:300] if text else type(error).__name__}"

@@ -6,6 +6,7 @@ columns and ends are worked out only when a diagnostic asks (libraries.md, findi
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ MAX_DEPTH = 100
 """The deepest nesting of mappings and sequences."""
 MAX_EXPANSION = 500_000
 """How many nodes (or 64-character pieces of text) aliases and merge keys may add: the bound on alias bombs."""
+_MAY_HOLD_SECRET = re.compile(r"\b(?:sensitive|default)\b")
 
 
 class Map(dict[Any, Any]):
@@ -95,7 +97,10 @@ class Document:
         if self.secret or not 1 <= number <= len(starts) or self._hides(number):
             return ""
         end = starts[number] if number < len(starts) else len(self.text)
-        return self.text[starts[number - 1] : end].rstrip("\r\n")[:1000]
+        line = self.text[starts[number - 1] : end].rstrip("\r\n")[:1000]
+        if self.root is None and _MAY_HOLD_SECRET.search(line) and "sensitive" in self.text:
+            return ""  # Why: in a text that cannot be read, no one knows which default is a secret
+        return line
 
     def hide(self, start: int, value: str) -> None:
         """Never show the lines of the node at ``start``: it holds a secret. ``value`` is its text, as a hint."""
@@ -136,6 +141,8 @@ class Document:
                     kind = type(event)
                     if issubclass(kind, yaml.CollectionStartEvent):
                         opened.append(at)
+                        if len(opened) > MAX_DEPTH + 1:
+                            break  # Why: the time the parser takes grows with the square of the depth
                     elif issubclass(kind, yaml.CollectionEndEvent):
                         at = opened.pop()
                         if self.text[at : at + 1] in ("{", "["):

@@ -66,6 +66,17 @@ class Findings:
                         self._secrets.add(text)
 
     @property
+    def count(self) -> int:
+        """How many are collected."""
+        return len(self._found)
+
+    def apart(self) -> Findings:
+        """An empty collection that hides the same secrets."""
+        other = Findings()
+        other._secrets = self._secrets
+        return other
+
+    @property
     def has_errors(self) -> bool:
         """Whether anything collected is an error."""
         return any(found.is_error for found in self._found)

@@ -7,8 +7,8 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from flowplan.lang.functions import METHOD_NAMES
-from flowplan.lang.words import FUNCTIONS, ROOTS, ExpressionError, PathExpr, Slot
+from flowplan.lang.functions import FILTERS_ALLOWED, METHOD_NAMES, REGISTER, TESTS_ALLOWED
+from flowplan.lang.words import FUNCTIONS, FUNCTIONS_TOLD, ROOTS, ExpressionError, PathExpr, Slot
 from flowplan.values.diagnostic import did_you_mean
 
 _ALLOWED = (
@@ -18,6 +18,13 @@ _ALLOWED = (
     nodes.Compare, nodes.Operand, nodes.BinExpr, nodes.UnaryExpr,
 )  # fmt: skip
 _STATEMENTS = "if, for and set"
+_ENVIRONMENT = "Declare a variable and write var.NAME: it takes its value from FLOWPLAN_VAR_NAME."
+_NAMING = {
+    "map": (0, "filter", FILTERS_ALLOWED),
+    **dict.fromkeys(("select", "reject"), (0, "test", TESTS_ALLOWED)),
+    **dict.fromkeys(("selectattr", "rejectattr"), (1, "test", TESTS_ALLOWED)),
+}
+"""The filters that are given another filter or a test by its name: as which value, and what there is."""
 
 
 class Rewriter(NodeTransformer):
@@ -28,13 +35,16 @@ class Rewriter(NodeTransformer):
         self.paths: list[PathExpr] = []
         self.files: list[str] = []
         self.loops = False
+        self.repeats = 0  # how many loops and blocks of text are open
 
     def generic_visit(self, node: nodes.Node, *args: Any, **options: Any) -> nodes.Node:
         """Refuse what the language does not have."""
         if not isinstance(node, _ALLOWED):
             word = type(node).__name__.lower()
             raise ExpressionError(
-                f"{{% {word} %}} is not part of the language", f"The statements are {_STATEMENTS}."
+                f"{{% {word} %}} is not part of the language",
+                f"The statements are {_STATEMENTS}.",
+                f"{{% {word}",
             )
         return super().generic_visit(node, *args, **options)
 
@@ -52,9 +62,11 @@ class Rewriter(NodeTransformer):
         near = did_you_mean(node.name, known)
         raise ExpressionError(
             f"{node.name!r} is not defined",
-            near
-            or "Start from var.NAME, local.NAME, each.key or a resource such as task.NAME. "
-            'A name with a hyphen is written as in volume["my-data"]; for literal braces write {% raw %}…{% endraw %}.',
+            _ENVIRONMENT
+            if node.name in ("env", "environ", "ENV")
+            else near
+            or "Start from var.NAME, local.NAME, each.key or a resource such as task.NAME; "
+            "for literal braces write {% raw %}…{% endraw %}.",
             node.name,
         )
 
@@ -69,15 +81,29 @@ class Rewriter(NodeTransformer):
     def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
         """Only functions of the language and methods of values are called."""
         called = node.node
+        if isinstance(called, nodes.Name) and called.name in REGISTER:
+            if not node.args or node.dyn_args is not None or node.dyn_kwargs is not None:
+                signature = REGISTER[called.name].signature
+                raise ExpressionError(
+                    f"{called.name}() needs a value first", f"It is written as {signature}.", called.name
+                )
+            filtered = nodes.Filter(
+                node.args[0], called.name, node.args[1:], node.kwargs, None, None, lineno=node.lineno
+            )
+            return self.visit_Filter(filtered)
         if isinstance(called, nodes.Getattr) and called.attr in METHOD_NAMES:
+            if node.kwargs:
+                raise ExpressionError(
+                    f"{called.attr}() takes its values without names", "Write them in order.", called.attr
+                )
             called.node = self.visit(called.node)
         elif isinstance(called, nodes.Name) and called.name in FUNCTIONS:
             if called.name == "template_file" and node.args and isinstance(node.args[0], nodes.Const):
                 self.files.append(str(node.args[0].value))
         else:
             name = getattr(called, "name", getattr(called, "attr", ""))
-            known = [*FUNCTIONS, *METHOD_NAMES]
-            near = did_you_mean(str(name), known) or f"The functions are {', '.join(FUNCTIONS)}."
+            known = [*FUNCTIONS, *REGISTER, *METHOD_NAMES]
+            near = did_you_mean(str(name), known) or FUNCTIONS_TOLD
             raise ExpressionError(f"{name or 'this'}() is not a function of the language", near, str(name))
         if node.dyn_args is not None or node.dyn_kwargs is not None:
             raise ExpressionError("* and ** cannot stand in a call")
@@ -91,14 +117,74 @@ class Rewriter(NodeTransformer):
         if node.recursive:
             raise ExpressionError("recursive loops are not part of the language")
         self.loops = True
+        inside = sum(
+            1 for part in (*node.body, *([node.test] if node.test else [])) for _ in part.find_all(nodes.Node)
+        )
+        self.repeats += 1
         self.generic_visit(node)
-        node.iter = nodes.Call(nodes.Name("_each", "load"), [node.iter], [], None, None, lineno=node.lineno)
+        self.repeats -= 1
+        node.iter = self._call("_each", [node.iter, nodes.Const(inside + 1)], node)
+        return node
+
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:  # noqa: N802
+        """Text that is kept is counted as it is made."""
+        self.repeats += 1
+        self.generic_visit(node)
+        self.repeats -= 1
+        return node
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
+        """Literal text is counted where it can be repeated."""
+        self.generic_visit(node)
+        if self.repeats:
+            node.nodes = [
+                nodes.Const(part.data, lineno=part.lineno) if isinstance(part, nodes.TemplateData) else part
+                for part in node.nodes
+            ]
+        return node
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        """The number and names of what a function is given are checked before it is ever called."""
+        function = REGISTER.get(node.name)
+        if function is not None and node.dyn_args is None and node.dyn_kwargs is None:
+            wrong = function.mismatch(1 + len(node.args), [str(one.key) for one in node.kwargs])
+            if wrong:
+                raise ExpressionError(wrong, f"It is written as {function.signature}.", node.name)
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise ExpressionError("* and ** cannot stand in a call", "Write the values one by one.")
+        place = _NAMING.get(node.name)
+        if place is not None and len(node.args) > place[0] and isinstance(node.args[place[0]], nodes.Const):
+            named = node.args[place[0]].value  # type: ignore[attr-defined]
+            if named not in place[2]:
+                near = (
+                    did_you_mean(str(named), place[2])
+                    or f"The {place[1]}s are: {', '.join(sorted(place[2]))}."
+                )
+                raise ExpressionError(f"there is no {place[1]} {named!r}", near, str(named))
+        return self.generic_visit(node)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        """What is compared is counted: two lists may take long."""
+        self.generic_visit(node)
+        node.expr = self._call("_w", [node.expr], node)
+        for operand in node.ops:
+            operand.expr = self._call("_w", [operand.expr], node)
+        return node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
+        """Keys are texts, or what can be written as one."""
+        self.generic_visit(node)
+        if not (isinstance(node.key, nodes.Const) and isinstance(node.key.value, str)):
+            node.key = self._call("_k", [node.key], node)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         """Joined texts are bounded."""
         self.generic_visit(node)
-        return nodes.Call(nodes.Name("_cat", "load"), node.nodes, [], None, None, lineno=node.lineno)
+        return self._call("_cat", node.nodes, node)
+
+    def _call(self, name: str, args: list[Any], node: nodes.Node) -> nodes.Call:
+        return nodes.Call(nodes.Name(name, "load"), args, [], None, None, lineno=node.lineno)
 
     def _path(self, node: nodes.Expr) -> nodes.Node:
         chain: list[nodes.Getattr | nodes.Getitem] = []
@@ -143,4 +229,7 @@ class Rewriter(NodeTransformer):
         return nodes.Call(call, [number, *subscripts], [], None, None, lineno=node.lineno)
 
     def _descend(self, node: nodes.Expr) -> nodes.Node:
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
+            node.node = self._call("_w", [node.node], node)
+        return node

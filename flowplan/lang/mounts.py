@@ -35,11 +35,23 @@ def _entry(entry: Any, path: Path, world: World, fail: Callable[..., None]) -> A
         fail((*path, "volume_id"), "volume and volume_id say the same thing", "Keep one of them.")
     made = {"volume_id": entry["volume"], **{key: value for key, value in entry.items() if key != "volume"}}
     volume = made["volume_id"]
+    named = str(volume).removeprefix("volume.") if type(volume) is str else ""
+    if named in world.resources[Kind.VOLUME]:
+        fail(
+            (*path, "volume"),
+            f"{volume!r} is the name of a volume, and an id is needed",
+            f'Write "{{{{ volume.{named} }}}}".',
+        )
     if type(volume) is Unknown and len(volume.references) == 1:
         reference = volume.references[0]
         known = world.kinds[Kind.VOLUME]
+        if reference.address.kind is not Kind.VOLUME and reference.attribute.endswith("_id"):
+            what = f"a volume is needed here, not {reference.address}"
+            fail((*path, "volume"), what, 'Write "{{ volume.NAME }}".')
         if reference.address.kind is Kind.VOLUME and reference.attribute == known.id_attribute:
-            declared = world.resources[Kind.VOLUME][reference.address.name]
+            declared = world.find(reference.address)
+            if declared is None:
+                return made
             try:
                 config = declared.instance(reference.address.key, str(reference.address)).config()
             except (Silent, ExpressionError):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import fnmatch
+import os
+import re
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 MAX_FILE = 4 * 1024 * 1024
 """The largest file that ``file()`` and its like read, in bytes."""
+MAX_PATH = 1024
+"""The longest path of a file, in characters."""
+MAX_FILES = 10_000
+"""The most files that ``glob`` gives."""
+MAX_LOOKED_AT = 100_000
+"""The most files and folders that ``glob`` looks at."""
 
 
 class Reader(Protocol):
@@ -21,6 +30,15 @@ class Reader(Protocol):
         """
         ...
 
+    def list_files(self, pattern: str) -> list[str]:
+        """The relative paths of the files that fit ``pattern``, in order: ``*``, ``?``, ``[…]`` and ``**`` for folders.
+
+        Raises:
+            OSError: a folder cannot be listed.
+            ValueError: the pattern leads out of the folder, or fits too many files; the message says which.
+        """
+        ...
+
 
 def inside(path: str) -> str:
     """``path`` as a clean relative path.
@@ -30,6 +48,8 @@ def inside(path: str) -> str:
     """
     if not path or "\x00" in path:
         raise ValueError("a file needs a name")
+    if len(path) > MAX_PATH:
+        raise ValueError(f"the path of a file may have {MAX_PATH:,} characters at most")
     pure = PurePosixPath(path)
     if pure.is_absolute() or path.startswith("~") or "\\" in path:
         raise ValueError(f"{path!r} is not relative to the stack's folder")
@@ -50,8 +70,11 @@ class FolderReader:
     def read_text(self, path: str) -> str:
         """See `Reader.read_text`."""
         relative = inside(path)
-        root = self._folder.resolve()
-        target = (root / relative).resolve()
+        try:
+            root = self._folder.resolve()
+            target = (root / relative).resolve()
+        except RuntimeError:
+            raise ValueError(f"{path!r} is a link that leads to itself") from None
         if not target.is_relative_to(root):
             raise ValueError(f"{path!r} leads out of the stack's folder")
         if not target.is_file():
@@ -65,6 +88,42 @@ class FolderReader:
         except UnicodeDecodeError:
             raise ValueError(f"{path!r} is not UTF-8 text") from None
 
+    def list_files(self, pattern: str) -> list[str]:
+        """See `Reader.list_files`. Hidden files and folders are passed over unless the pattern names them."""
+        parts = PurePosixPath(inside(pattern)).parts
+        if ".." in parts:
+            raise ValueError(f"{pattern!r} must not hold ..")
+        if sum(part == "**" for part in parts) > 2:
+            raise ValueError(f"{pattern!r} has more than two **")
+        root = self._folder.resolve()
+        found: set[str] = set()
+        looked = 0
+        waiting: list[tuple[Path, tuple[str, ...]]] = [(root, parts)]
+        while waiting:
+            folder, rest = waiting.pop()
+            first, below = rest[0], rest[1:]
+            if first == "**":
+                if below:
+                    waiting.append((folder, below))
+                first, below = "*", rest
+            fits = re.compile(fnmatch.translate(first))
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    looked += 1
+                    if looked > MAX_LOOKED_AT:
+                        raise ValueError(f"{pattern!r} looks at more than {MAX_LOOKED_AT:,} files")
+                    hidden = entry.name.startswith(".") and not first.startswith(".")
+                    if hidden or fits.match(entry.name) is None or entry.is_symlink():
+                        continue
+                    if entry.is_dir():
+                        if below:
+                            waiting.append((Path(entry.path), below))
+                    elif entry.is_file() and below in ((), ("**",)):
+                        found.add(Path(entry.path).relative_to(root).as_posix())
+            if len(found) > MAX_FILES:
+                raise ValueError(f"{pattern!r} fits more than {MAX_FILES:,} files")
+        return sorted(found)
+
 
 class NoFiles:
     """A reader for stacks that have no folder, such as one read from standard input."""
@@ -72,3 +131,7 @@ class NoFiles:
     def read_text(self, path: str) -> str:
         """Always refuses."""
         raise FileNotFoundError(f"{path!r} cannot be read: this stack has no folder")
+
+    def list_files(self, pattern: str) -> list[str]:
+        """Always refuses."""
+        raise FileNotFoundError(f"{pattern!r} cannot be listed: this stack has no folder")

@@ -6,19 +6,30 @@ from functools import lru_cache
 from typing import Any
 
 import jinja2
-from jinja2.runtime import StrictUndefined
+from jinja2 import pass_context
+from jinja2.runtime import Context, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from flowplan.lang.functions import (
     FILTERS_ALLOWED,
     TESTS_ALLOWED,
+    Method,
     as_text,
     attribute_of,
     calculate,
     is_missing,
     item_of,
+    meter_of,
 )
 from flowplan.values.diagnostic import did_you_mean
+
+
+@pass_context
+def _shown(context: Context, value: Any) -> str:
+    """What an expression gives, as it stands in the text around it."""
+    text = as_text(value)
+    meter_of(context).spend(1 + len(text) // 8)
+    return text
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -37,7 +48,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             optimized=False,
-            finalize=as_text,
+            finalize=_shown,
             comment_start_string="{\x00#",
             comment_end_string="#\x00}",
             cache_size=0,
@@ -47,7 +58,24 @@ class _Environment(ImmutableSandboxedEnvironment):
         self.globals = {}
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        return calculate(operator, left, right)
+        meter = meter_of(context)
+        meter.weigh(left)
+        meter.weigh(right)
+        result = calculate(operator, left, right)
+        if isinstance(result, (str, list)):
+            meter.spend(len(result) // (8 if isinstance(result, str) else 1))
+        return result
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **options: Any) -> Any:  # noqa: N805
+        if isinstance(__obj, Method):
+            meter = meter_of(__context)
+            for value in (__obj.value, *args):
+                meter.weigh(value)
+            result = __obj(*args)
+            if isinstance(result, (str, list)):
+                meter.spend(len(result) // (8 if isinstance(result, str) else 1))
+            return result
+        return super().call(__context, __obj, *args, **options)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         found = attribute_of(obj, attribute)
@@ -73,7 +101,7 @@ def _no_such(value: Any, name: Any) -> str:
         listed = ", ".join(keys[:12]) or "none"
         return f"the map has no key {name!r}. {near or f'Its keys are: {listed}.'}"
     if isinstance(value, (list, tuple)):
-        return f"the list has {len(value)} items, so there is no item {name!r}"
+        return f"the list has {len(value)} items, so there is no item {name!r}. The first one is item 0."
     kind = {str: "a text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
     return f"{kind.get(type(value), 'this')} has no {name!r}"
 

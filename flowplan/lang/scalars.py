@@ -59,7 +59,7 @@ def resolve_tagged(tag: str, text: str) -> Any:
     short = tag.removeprefix(_TAG)
     if tag == short or short not in wanted:
         shown = f"!!{short}" if tag != short else tag
-        raise ValueError(f"the tag {shown} is not supported; use plain YAML without tags")
+        raise ValueError(f"the tag {shown} is not supported")
     value: Any = resolve_plain(text)
     if not isinstance(value, wanted[short]) or (isinstance(value, bool) and short != "bool"):
         raise ValueError(f"this value is not a valid !!{short}")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from jinja2.runtime import Undefined
 
+from flowplan.lang.answers import Answers, answers_of
 from flowplan.lang.descent import descend, describe, reason, words
 from flowplan.lang.document import Document, Map, Seq
-from flowplan.lang.functions import as_text, size_of
+from flowplan.lang.file_functions import file_functions
+from flowplan.lang.functions import as_text
+from flowplan.lang.functions.bounds import PIECE, TooLarge, size_of
+from flowplan.lang.run import Pending, Run, Silent
 from flowplan.lang.template import Program, is_template, program_of
 from flowplan.lang.words import ExpressionError, PathExpr, Slot
 from flowplan.values.address import Address
-from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
+from flowplan.values.strict import show
 from flowplan.values.value import Lookup, NotYetKnown, Reference, Sensitive, Unknown
 
 if TYPE_CHECKING:
@@ -22,28 +27,11 @@ if TYPE_CHECKING:
 
 _HIDDEN = "this expression cannot be evaluated; the reason is not shown, because it uses a sensitive value"
 _DEEPEST_FILE = 8
-
-
-class Silent(Exception):
-    """What is asked for is broken, and that has been reported where it is broken."""
-
-
-class _Pending(Exception):
-    """Evaluation met a value that is not known yet."""
-
-
-class _Run:
-    """One evaluation: how references are answered, and what it came across."""
-
-    __slots__ = ("depth", "lookup", "references", "seen", "sensitive", "waits")
-
-    def __init__(self, lookup: Lookup | None) -> None:
-        self.lookup = lookup
-        self.sensitive = False
-        self.waits: dict[Reference, None] = {}
-        self.references: dict[Reference, None] = {}
-        self.seen: set[int] = set()
-        self.depth = 0
+_FOR_EACH = 2000
+"""The steps that one instance of a ``for_each`` counts as."""
+_MOST_MISTAKES = 1000
+"""Where so many mistakes are found, further expressions are not evaluated."""
+__all__ = ["Scope", "Silent"]
 
 
 class Scope:
@@ -80,6 +68,8 @@ class Scope:
             return self.mapping(node)
         if kind is Seq:
             return [self.tree(item, mark) for item, mark in zip(node, node.marks, strict=True)]
+        if kind is Unknown:
+            self.broken = True  # the text of it cannot be read, which is reported
         return node
 
     def mapping(self, node: Map, without: Iterable[str] = ()) -> dict[str, Any]:
@@ -87,6 +77,7 @@ class Scope:
         result: dict[str, Any] = {}
         position = -2
         marks = node.marks
+        self.world.meter.left -= len(node)
         for key, value in node.items():
             position += 2
             if key in without:
@@ -113,6 +104,7 @@ class Scope:
     def text(self, text: str, at: int) -> Any:
         """The value of one text that holds an expression."""
         try:
+            self._allow()
             return self.evaluate(program_of(text))
         except ExpressionError as error:
             self._report(error, at)
@@ -130,16 +122,37 @@ class Scope:
             return None
         if not self.settled(value, at, what):
             return None
+        if what == "for_each" and isinstance(value, (list, dict)):
+            self.world.meter.left -= len(value) * _FOR_EACH
+            if self.world.meter.left < 0:
+                self.fail(at, "this stack has too many instances", "Split it into several stacks.")
+                return None
         if kind is not None and (
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
             names = {str: "a text", bool: "true or false", int: "a whole number"}
-            self.fail(at, f"{what} must be {names.get(kind, 'another type')}, not {describe(value)}")  # type: ignore[arg-type]
+            advice = {
+                str: "Put it in quotes.",
+                bool: "Write true or false, without quotes.",
+                int: "Write a whole number, without quotes or a unit.",
+            }
+            if isinstance(node, str) and is_template(node):
+                advice = {str: "Write {{ … | string }}.", bool: "Compare it with something: {{ … == 1 }}."}
+            plain = isinstance(value, (str, int, float, bool))
+            self.fail(
+                at,
+                f"{what} must be {names.get(kind, 'another type')}, not {show(value) if plain else describe(value)}",  # type: ignore[arg-type]
+                advice.get(kind, "") if plain else "",  # type: ignore[arg-type]
+            )
             return None
         return value
 
     def settled(self, value: Any, at: int, what: str) -> bool:
         """Whether a value may decide the shape of the stack; reported where it may not."""
+        if type(value) is Unknown and self.world.shared.waits_for_lookup(value):
+            self.broken = True
+            self.world.shared.leave_open(self.document, at, what, self.address)
+            return False
         if type(value) is Unknown:
             waits = ", ".join(str(ref) for ref in value.references) or "another resource"
             self.fail(
@@ -164,31 +177,39 @@ class Scope:
         """
         for reference in self.world.references(program):
             self.references[reference] = None
-        run = _Run(None)
+        run = Run(None, self.world.meter)
         if program.path is not None:
             value = self._get(program.path, (), run)
             self.references.update(run.references)
             if isinstance(value, Undefined):
                 raise ExpressionError(reason(value), needle=program.path.text)
+            if type(value) in (dict, list):
+                self.world.meter.left -= len(value)  # Why: everyone who reads it looks at all of it
             return value
         try:
             value = self._run(program, run)
-        except _Pending:
-            self._probe(program, run)
+        except Pending:
+            self._probe(program, run, set())
+            needs, tainted = tuple(run.met.values()), run.sensitive
             value = Unknown(
                 tuple(run.waits),
                 program.source.strip(),
-                evaluate=lambda lookup: self._later(program, lookup, tainted),
-                sensitive=run.sensitive,
+                evaluate=lambda lookup: self._later(program, lookup, tainted, needs),
+                sensitive=tainted,
+                type="" if program.typed else "string",
+                needs=needs,
             )
-            tainted = run.sensitive
         else:
+            if type(value) is str:
+                self.world.meter.left -= len(value)  # Why: it is kept
             if run.sensitive:
                 value = Sensitive(value)
+        finally:
+            run.meter.close()
         self.references.update(run.references)
         return value
 
-    def _run(self, program: Program, run: _Run) -> Any:
+    def _run(self, program: Program, run: Run) -> Any:
         try:
             if program.pieces:
                 return self._joined(program, run)
@@ -196,10 +217,10 @@ class Scope:
 
             def resolve(number: int, *subscripts: Any) -> Any:
                 run.seen.add(number)
-                return self._bare(self._get(program.paths[number], subscripts, run), run)
+                return run.bare(self._get(program.paths[number], subscripts, run))
 
-            return program.run(resolve, self._functions(run))
-        except (_Pending, Silent, NotYetKnown, FlowplanError):
+            return program.run(resolve, file_functions(self.world, run, self._filled))
+        except (Pending, Silent, NotYetKnown, FlowplanError):
             raise
         except ExpressionError as error:
             raise (ExpressionError(_HIDDEN) if run.sensitive else error) from None
@@ -207,7 +228,7 @@ class Scope:
             # Why so wide: an expression may fail in any way a Python operation can, and each is the user's.
             raise ExpressionError(_HIDDEN if run.sensitive else words(error)) from None
 
-    def _joined(self, program: Program, run: _Run) -> str:
+    def _joined(self, program: Program, run: Run) -> str:
         texts: list[str] = []
         pending = False
         for piece in program.pieces:
@@ -218,9 +239,12 @@ class Scope:
             value = self._get(piece, (), run)
             if isinstance(value, Undefined):
                 raise ExpressionError(reason(value), needle=piece.text)
+            if type(value) is Unknown and value.type in ("list", "map"):
+                message = f"a {value.type} cannot stand inside a text. Write {{{{ … | tojson }}}}, or choose what to show."
+                raise ExpressionError(message, needle=piece.text)
             try:
-                value = self._bare(value, run)
-            except _Pending:
+                value = run.bare(value)
+            except Pending:
                 pending = True
                 continue
             try:
@@ -228,35 +252,28 @@ class Scope:
             except TypeError as error:
                 raise ExpressionError(str(error), needle=piece.text) from None
         if pending:
-            raise _Pending
-        size_of(texts)
+            raise Pending
+        run.meter.spend(size_of(texts, PIECE))
         return "".join(texts)
 
-    def _functions(self, run: _Run) -> dict[str, Callable[..., Any]]:
-        def file(path: str) -> str:
-            return self.world.read(path)
+    def _filled(self, path: str, text: str, run: Run) -> Any:
+        """The text of a file with its expressions evaluated."""
+        if not is_template(text):
+            return text
+        if len(run.files) >= _DEEPEST_FILE:
+            raise ExpressionError(f"template_file is nested more than {_DEEPEST_FILE} deep at {path!r}")
+        run.files.append(path)
+        program = program_of(text)
+        for reference in self.world.references(program):
+            run.references[reference] = None
+        if program.path is None:
+            value = self._run(program, run)
+        else:
+            value = run.bare(self._get(program.path, (), run))
+        run.files.pop()
+        return value
 
-        def template_file(path: str) -> str:
-            text = self.world.read(path)
-            if not is_template(text):
-                return text
-            if run.depth >= _DEEPEST_FILE:
-                raise ExpressionError(f"template_file is nested more than {_DEEPEST_FILE} deep at {path!r}")
-            run.depth += 1
-            program = program_of(text)
-            for reference in self.world.references(program):
-                run.references[reference] = None
-            value = (
-                self._run(program, run)
-                if program.path is None
-                else self._bare(self._get(program.path, (), run), run)
-            )
-            run.depth -= 1
-            return as_text(value)
-
-        return {"file": file, "template_file": template_file}
-
-    def _get(self, path: PathExpr, subscripts: tuple[Any, ...], run: _Run) -> Any:
+    def _get(self, path: PathExpr, subscripts: tuple[Any, ...], run: Run) -> Any:
         """The value at a path: plain or nested, unknown, sensitive, or undefined."""
         parts: tuple[Any, ...] = path.parts
         if subscripts:
@@ -274,36 +291,20 @@ class Scope:
             return descend(self.each[0 if parts[0] == "key" else 1], parts[1:], path.text)
         if root == "value":
             if self.value is None:
-                raise ExpressionError("value is known only in a variable's validate", "", path.text)
+                raise ExpressionError(
+                    "value is known only in a variable's validate", "Write var.NAME.", path.text
+                )
             return descend(self.value[0], parts, path.text)
         return self.world.value(path, root, parts, self.address, run.references)
 
-    def _bare(self, value: Any, run: _Run) -> Any:
-        """A value as an operator or filter may see it: revealed (and then the run is tainted) and known."""
-        kind = type(value)
-        if kind is str or kind is int:
-            return value
-        if kind is Sensitive:
-            run.sensitive = True
-            return self._bare(value.reveal(), run)
-        if kind is Unknown:
-            if value.sensitive:
-                run.sensitive = True
-            if run.lookup is None:
-                run.waits.update(dict.fromkeys(value.references))
-                raise _Pending
-            return self._bare(value.resolve(run.lookup), run)
-        if kind is dict:
-            return {key: self._bare(item, run) for key, item in value.items()}
-        if kind is list or kind is tuple:
-            return [self._bare(item, run) for item in value]
-        return value
-
-    def _probe(self, program: Program, run: _Run) -> None:
+    def _probe(self, program: Program, run: Run, probed: set[str]) -> None:
         """After an evaluation met something unknown: what else it waits for, and whether it is tainted."""
         for name in program.files:
+            if name in probed or len(probed) > _MOST_MISTAKES:
+                continue
+            probed.add(name)
             try:
-                self._probe(program_of(self.world.read(name)), run)
+                self._probe(program_of(self.world.read(name)), run, probed)
             except ExpressionError:
                 continue
         for number, path in enumerate(program.paths):
@@ -321,19 +322,42 @@ class Scope:
                     run.sensitive = run.sensitive or self.world.any_sensitive(path.root)
                     continue
             try:
-                self._bare(self._get(path, (), run), run)
-            except (_Pending, ExpressionError, Silent):
+                run.bare(self._get(path, (), run))
+            except (Pending, ExpressionError, Silent, TooLarge):
                 continue
 
-    def _later(self, program: Program, lookup: Lookup, tainted: bool) -> Any:
+    def _later(self, program: Program, lookup: Lookup, tainted: bool, needs: tuple[Unknown, ...]) -> Any:
         """The value of a program once references can be answered."""
-        run = _Run(lookup)
+        answers: Answers = answers_of(lookup)
+        answers.settle(needs)
+        run = Run(answers, answers.meter)
         try:
             value = self._run(program, run)
+            if not run.meter.close():
+                raise ExpressionError("what it is computed from takes too many steps")
         except (ExpressionError, Silent) as error:
             message = error.message if isinstance(error, ExpressionError) and not tainted else _HIDDEN
             raise FlowplanError(Diagnostic.error(message, address=self.address)) from None
         return Sensitive(value) if run.sensitive or tainted else value
+
+    def _allow(self) -> None:
+        """Whether the stack may evaluate one more expression.
+
+        Raises:
+            ExpressionError: its expressions have taken too many steps; said once.
+            Silent: that is said, or so many mistakes are found that more would help no one.
+        """
+        meter, findings = self.world.meter, self.world.findings
+        if meter.left < 0:
+            if not meter.told:
+                meter.told = True
+                raise ExpressionError(
+                    "the expressions of this stack take too many steps altogether",
+                    "Split the stack, or compute the values outside.",
+                )
+            raise Silent
+        if findings.count > _MOST_MISTAKES:
+            raise Silent
 
     # -- reports ----------------------------------------------------------------------------------------
 
@@ -347,6 +371,7 @@ class Scope:
         self.broken = True
         for other in error.more:
             self._report(other, at)
+        suggestion = self._meant(error.message) or error.suggestion
         start: int = at
         end: int | None = None
         if error.needle:
@@ -355,6 +380,16 @@ class Scope:
             text, opened = self.document.text, self.document.text.find("{", at, node_end)
             match = found.search(text, max(at, opened), max(at, node_end))
             start, end = match.span() if match is not None else (at, None)
-        self.world.findings.at(
-            self.document, start, error.message, error.suggestion, end=end, address=self.address
-        )
+        self.world.findings.at(self.document, start, error.message, suggestion, end=end, address=self.address)
+
+    def _meant(self, message: str) -> str:
+        """What a name that is not defined was meant to be, where the stack declares one of that name."""
+        bare = re.fullmatch(r"'(\w+)' is not defined", message)
+        if bare is None:
+            return ""
+        world, name = self.world, bare[1]
+        if self.value is not None and did_you_mean(name, ("value",)):
+            return "Did you mean 'value'?"
+        places = {"var": world.variables.keys() | world.broken_variables, "local": world.locals.keys()}
+        places |= {kind.value: named.keys() for kind, named in world.resources.items()}
+        return next((f"Did you mean '{root}.{name}'?" for root, names in places.items() if name in names), "")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
 from flowplan.values.address import Address, Kind
-from flowplan.values.diagnostic import Span
-from flowplan.values.value import Path, Reference
+from flowplan.values.diagnostic import Diagnostic, Severity, Span
+from flowplan.values.value import Lookup, Path, Reference
 
 SpanOf = Callable[[Path], "tuple[Span | None, str]"]
 """Position and source line of the value at a path below a declaration; worked out only when asked."""
@@ -53,6 +54,27 @@ class Lifecycle:
     on_lost: str = "recreate"
 
 
+class Decide(Protocol):
+    """Decides a `Requirement`."""
+
+    def __call__(self, lookup: Lookup, last: bool = False) -> Diagnostic | None:
+        """What is wrong, or None."""
+        ...
+
+
+@frozen
+class Requirement:
+    """A ``require`` that could not be decided when the stack was read, because it waits for ``references``.
+
+    ``check(lookup, last)`` gives what is wrong, or None. It is to be asked again when the plan is made, and a
+    ``last`` time before the resource is created or changed: what still cannot be decided then does not hold.
+    """
+
+    references: tuple[Reference, ...]
+    source: str
+    check: Decide = field(eq=False, repr=False)
+
+
 @frozen
 class Resource:
     """One desired resource instance.
@@ -68,6 +90,7 @@ class Resource:
     depends_on: tuple[Dependency, ...] = ()
     lifecycle: Lifecycle = Lifecycle()
     timeouts: Mapping[str, timedelta] = field(factory=dict)
+    requirements: tuple[Requirement, ...] = ()
     span: Span | None = field(default=None, eq=False)
     snippet: str = field(default="", eq=False)
     span_of: SpanOf = field(default=_nowhere, eq=False, repr=False)
@@ -80,7 +103,10 @@ class Resource:
 
 @frozen
 class Output:
-    """A named result of the stack; ``value`` may hold `Unknown` and `Sensitive`."""
+    """A named result of the stack; ``value`` may hold `Unknown` and `Sensitive`.
+
+    ``type`` is the declared one (a variable's types), "" for none; a value that is known has it.
+    """
 
     name: str
     value: Any
@@ -88,6 +114,7 @@ class Output:
     sensitive: bool = False
     references: tuple[Reference, ...] = ()
     span: Span | None = field(default=None, eq=False)
+    type: str = ""
 
 
 @frozen
@@ -168,6 +195,49 @@ class Limits:
 
 
 @frozen
+class Check:
+    """One row of ``checks``: what must hold of the finished plan. ``ERROR`` stops the plan, ``WARNING`` warns.
+
+    ``judge(plan_view)`` gives what is wrong, or None; `flowplan.lang.checks.evaluate_checks` asks all of them.
+    """
+
+    source: str
+    severity: Severity
+    judge: Callable[[Mapping[str, Any]], Diagnostic | None] = field(eq=False, repr=False)
+    span: Span | None = field(default=None, eq=False)
+
+
+@frozen
+class Query:
+    """What a lookup of ``data`` asks: ``kind`` and its arguments by name, plain texts."""
+
+    kind: str
+    arguments: tuple[tuple[str, str], ...]
+    span: Span | None = field(default=None, eq=False)
+
+    @property
+    def key(self) -> str:
+        """The same for every lookup that asks the same."""
+        return f"{self.kind} {json.dumps(dict(self.arguments), sort_keys=True, ensure_ascii=False)}"
+
+    def argument(self, name: str) -> str | None:
+        """One argument, or None where it is not given."""
+        return dict(self.arguments).get(name)
+
+
+@frozen
+class NoResult:
+    """What came of a lookup that found nothing, or too much: what is said of it where it is declared."""
+
+    summary: str
+    suggestion: str = ""
+
+
+Results = Mapping[str, "Mapping[str, Any] | NoResult"]
+"""What came of lookups, by `Query.key`: the attributes of what was found."""
+
+
+@frozen
 class Source:
     """A text the stack was read from. ``path`` is relative to the stack's folder."""
 
@@ -191,3 +261,8 @@ class Stack:
     imports: tuple[Import, ...] = ()
     budget: Budget = Budget()
     limits: Limits = Limits()
+    checks: tuple[Check, ...] = ()
+    lookups: tuple[Query, ...] = ()
+    """What ``data`` asks for, as far as is known; with all results given, everything."""
+    modules: Mapping[str, str] = field(factory=dict)
+    """The folders of the modules that are called, as they are written, by their calls' paths."""

@@ -17,24 +17,31 @@ from attrs import frozen
 from jinja2 import nodes
 from jinja2.parser import Parser
 
+from flowplan.lang.complaints import unreadable
 from flowplan.lang.document import Map, Seq
 from flowplan.lang.functions import (
-    FILTERS_ALLOWED,
     MAX_ITEMS,
     MAX_TEXT,
-    TESTS_ALLOWED,
+    METER,
+    Meter,
     TooLarge,
     as_text,
+    key_of,
+    name_of,
     size_of,
 )
+from flowplan.lang.functions.bounds import PIECE
 from flowplan.lang.grammar import Rewriter
 from flowplan.lang.sandbox import environment
 from flowplan.lang.words import ROOTS, ExpressionError, PathExpr
 from flowplan.values.address import Kind
-from flowplan.values.diagnostic import did_you_mean
 
 MAX_SOURCE = 1_000_000
 """The longest template, in characters."""
+MAX_CODE = 50_000
+"""The most characters that a template's expressions and statements may have together."""
+MAX_PARTS = 5_000
+"""The most expressions and statements of a template."""
 
 Resolve = Callable[..., Any]
 """``resolve(path, number, *subscripts)`` gives a path's bare value."""
@@ -63,9 +70,10 @@ _PATH = (
     r"([a-z]+)((?:\.[A-Za-z](?:[A-Za-z0-9_]|-(?=[a-z0-9_]))*|\[(?:'[^'\\{}]*'|\"[^\"\\{}]*\"|[0-9]{1,9})\])+)"
 )
 _PLAIN = re.compile(r"\{\{-?[ \t]*" + _PATH + r"[ \t]*-?\}\}")
-_KINDS = frozenset(kind.value for kind in Kind)
+_KINDS = frozenset(("module", "data", *(kind.value for kind in Kind)))
 _HYPHENATED = re.compile(rf"\b(?:{'|'.join(sorted(_KINDS))})\.[a-z][a-z0-9_]*-[a-z0-9_]")
 _ONE_PLAIN = re.compile(r"\{\{[ \t]*" + _PATH + r"[ \t]*\}\}\n?")
+_OPENS = re.compile(r"\{[{%]")
 _PART = re.compile(r"\.([A-Za-z][A-Za-z0-9_-]*)|\['([^']*)'\]|\[\"([^\"]*)\"\]|\[([0-9]+)\]")
 
 
@@ -192,6 +200,11 @@ def _compile(source: str) -> Program:
         raise ExpressionError(
             f"a text with expressions may have {MAX_SOURCE:,} characters at most", "Use file('…')."
         )
+    if _too_much(text):
+        raise ExpressionError(
+            f"the expressions of one text may have {MAX_CODE:,} characters at most, in {MAX_PARTS:,} parts",
+            "Split it with locals or template_file.",
+        )
     env = environment()
     try:
         inside = _single_expression(text)
@@ -199,10 +212,11 @@ def _compile(source: str) -> Program:
             parser = Parser(env, inside, state="variable")
             expression = parser.parse_expression()
             if not parser.stream.eos:
-                raise ExpressionError(
-                    f"{str(parser.stream.current.value)!r} is not expected here",
-                    needle=str(parser.stream.current.value),
+                found = str(parser.stream.current.value)
+                advice = (
+                    "Write == to compare." if found == "=" else "Is an operator or a quote missing before it?"
                 )
+                raise ExpressionError(f"{found!r} is not expected here", advice, found)
             tree = nodes.Template(
                 [nodes.Assign(nodes.Name("_result", "store"), nodes.Const(None), lineno=1)], lineno=1
             )
@@ -237,49 +251,52 @@ def _compile(source: str) -> Program:
     )
 
 
+def _too_much(text: str) -> bool:
+    """Whether there is more to compile than the bounds allow."""
+    code = parts = position = 0
+    while (match := _OPENS.search(text, position)) is not None:
+        end = text.find("}}" if match[0] == "{{" else "%}", match.end())
+        position = len(text) if end < 0 else end + 2
+        code += position - match.start()
+        parts += 1
+        if code > MAX_CODE or parts > MAX_PARTS:
+            return True
+    return False
+
+
 def _syntax(text: str, error: jinja2.TemplateSyntaxError) -> ExpressionError:
-    message = str(error.message or "this is not an expression")
-    lines = text.splitlines() or [""]
-    line = lines[min(len(lines), max(1, error.lineno)) - 1].strip()
-    suggestion = "For literal braces write {% raw %}…{% endraw %}."
-    named = re.match(r"No (filter|test) named '([^']*)'", message)
-    if named:
-        known = FILTERS_ALLOWED if named[1] == "filter" else TESTS_ALLOWED
-        near = did_you_mean(named[2], known)
-        return ExpressionError(
-            f"there is no {named[1]} {named[2]!r}",
-            near or f"The {named[1]}s are: {', '.join(sorted(known))}.",
-            named[2],
-        )
-    return ExpressionError(f"not a valid expression: {message}", suggestion, line)
+    return unreadable(text, str(error.message or "this is not an expression"), error.lineno)
 
 
 def _context(resolve: Resolve, functions: dict[str, Any]) -> dict[str, Any]:
+    meter: Meter = functions.get(METER) or Meter()
     steps = 0
 
-    def each(values: Any) -> Any:
+    def each(values: Any, inside: int) -> Any:
         nonlocal steps
         if isinstance(values, jinja2.Undefined):
             str(values)
-        taken = list(values)
-        steps += len(taken)
+        if not isinstance(values, (list, tuple, dict, str)):
+            raise TypeError(f"for needs a list, and this is {name_of(values)}")
+        steps += len(values)
         if steps > MAX_ITEMS:
             raise TooLarge(f"its loops take more than {MAX_ITEMS:,} steps")
-        return taken
+        # Why times what is inside: a step of a loop takes as long as its body is large
+        meter.spend(len(values) * inside)
+        return list(values)
 
     def cat(*values: Any) -> str:
         texts = [as_text(value) for value in values]
-        size_of(texts)
+        meter.spend(1 + size_of(texts, PIECE))
         return "".join(texts)
 
-    return {"_p": resolve, "_each": each, "_cat": cat, "range": _range, **functions}
+    def weighed(value: Any) -> Any:
+        if not isinstance(value, jinja2.Undefined):
+            meter.weigh(value)
+        return value
 
-
-def _range(*bounds: int) -> list[int]:
-    numbers = range(*bounds)
-    if len(numbers) > MAX_ITEMS:
-        raise TooLarge(f"range may give {MAX_ITEMS:,} numbers at most")
-    return list(numbers)
+    names = {"_p": resolve, "_each": each, "_cat": cat, "_w": weighed, "_k": key_of}
+    return {**names, METER: meter, **functions}
 
 
 def _typed(template: jinja2.Template) -> Callable[[Resolve, dict[str, Any]], Any]:

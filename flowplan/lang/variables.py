@@ -6,7 +6,6 @@ a value: it may be a secret, or stand beside one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,20 +13,24 @@ from attrs import field, frozen
 
 from flowplan.lang.build import parse_document
 from flowplan.lang.descent import describe
-from flowplan.lang.document import Document, Map
+from flowplan.lang.document import Document, Map, Seq
 from flowplan.lang.findings import Findings
 from flowplan.lang.meta import unknown_key
 from flowplan.lang.scope import Scope, Silent
 from flowplan.lang.stack import Source, VariableValue
 from flowplan.lang.template import is_template, templates
+from flowplan.lang.value_types import TYPES, BadType, Misfit, ValueType, plain, read_text, type_of
 from flowplan.lang.words import ExpressionError
 from flowplan.lang.world import World
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, Severity, Span, did_you_mean
-from flowplan.values.quantity import Money, format_instant, parse_duration, parse_instant
-from flowplan.values.value import Sensitive
+from flowplan.values.value import Path, Sensitive, path_text
 
-_FIELDS = ("type", "default", "description", "sensitive", "validate")
-_SIZE = re.compile(r"(\d+)\s*(GB|TB|G|T)?", re.IGNORECASE)
+_FIELDS = ("type", "fields", "default", "description", "sensitive", "validate", "deprecated")
+_OPEN_FIELDS = ("type", "description", "sensitive", "validate", "deprecated")
+"""What may be shown of a sensitive variable."""
+_MOST_MISFITS = 20
+"""The most mistakes that are told of one value."""
+__all__ = ["TYPES", "Declared", "VariableSource", "declare", "parse_variables", "read_text", "settle"]
 _MISSING: Any = object()
 
 
@@ -67,109 +70,8 @@ def parse_variables(source: Source) -> tuple[VariableSource, Diagnostics]:
         at = values.key_at(name)
         return document.span(at, at + len(str(name))), ""
 
-    plain = {key: _plain(value) for key, value in values.items()}
-    return VariableSource(source.path, plain, span_of=span_of), found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _string(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("a string")
-    return value
-
-
-def _int(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("a whole number")
-    return value
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("a number")
-    return value
-
-
-def _bool(value: Any) -> Any:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def _list(value: Any) -> Any:
-    if not isinstance(value, list):
-        raise ValueError("a list")
-    return value
-
-
-def _map(value: Any) -> Any:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValueError("a mapping with texts as keys")
-    return value
-
-
-def _duration(value: Any) -> Any:
-    try:
-        parse_duration(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError("a duration such as 30s, 10m or 2h") from None
-    return value.strip()
-
-
-def _size(value: Any) -> Any:
-    match = (
-        _SIZE.fullmatch(str(value).strip())
-        if isinstance(value, (str, int)) and not isinstance(value, bool)
-        else None
-    )
-    if match is None or len(match[1]) > 12:
-        raise ValueError("a size such as 500GB or 2TB, or whole gigabytes")
-    return int(match[1]) * (1000 if (match[2] or "").upper().startswith("T") else 1)
-
-
-def _money(value: Any) -> Any:
-    try:
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError
-        return Money.parse(str(value)).dollars
-    except (ValueError, ArithmeticError):
-        raise ValueError("an amount of money such as $12.34") from None
-
-
-def _timestamp(value: Any) -> Any:
-    try:
-        return format_instant(parse_instant(value if isinstance(value, str) else ""))
-    except (ValueError, OverflowError):
-        raise ValueError("a time such as 2026-12-01T00:00:00Z") from None
-
-
-TYPES: Mapping[str, Callable[[Any], Any]] = {
-    "string": _string, "int": _int, "number": _number, "bool": _bool, "list": _list, "map": _map,
-    "object": _map, "duration": _duration, "size": _size, "money": _money, "timestamp": _timestamp,
-}  # fmt: skip
-"""What a type makes of a value: its canonical form (``size``: gigabytes, ``money``: dollars), or ValueError."""
-_TEXTUAL = ("string", "duration", "timestamp", "size", "money")
-
-
-def read_text(kind: str | None, text: str) -> Any:
-    """The value of a text from the environment or the command line, by the declared type.
-
-    Raises:
-        ValueError: it is not even YAML.
-    """
-    if kind is None or kind in _TEXTUAL:
-        return text
-    document, found = parse_document("value", text, secret=True)
-    if found:
-        raise ValueError(f"a value of type {kind}")
-    return _plain(document.root)
+    bare = {key: plain(value) for key, value in values.items()}
+    return VariableSource(source.path, bare, span_of=span_of), found
 
 
 class Declared:
@@ -177,14 +79,26 @@ class Declared:
 
     def __init__(self, name: str, document: Document, at: int) -> None:
         self.name, self.document, self.at = name, document, at
-        self.type: str | None = None
+        self.type: ValueType | None = None
         self.default: Any = _MISSING
         self.default_at = at
         self.description = ""
         self.sensitive = False
         self.validate: Any = None
         self.validate_at = at
+        self.deprecated = ""
+        self.node: Any = None
         self.ok = True
+
+
+def _offset(document: Document, node: Map, error: BadType) -> int:
+    """Where a mistake in a type stands."""
+    if not error.in_key:
+        return document.offset_of(error.at, node)
+    holder: Any = node
+    for part in error.at[:-1]:
+        holder = holder[part]
+    return int(holder.key_at(error.at[-1]))
 
 
 def declare(world: World, name: str, document: Document, at: int, node: Any, node_at: int) -> Declared:
@@ -201,32 +115,41 @@ def declare(world: World, name: str, document: Document, at: int, node: Any, nod
         )
         declared.ok = False
         return declared
+    declared.node = node
+    if node.get("sensitive", False) is not False:
+        for key, value in node.items():
+            if key not in _OPEN_FIELDS:  # Why not the default alone: a misspelt one holds a secret too
+                document.hide(node.value_at(key), str(value))
+                world.findings.keep_secret(plain(value))
+    declared.type, wrong = type_of(node)
+    for error in wrong:
+        scope.fail(_offset(document, node, error), error.message, error.suggestion)
     for key, value in node.items():
         place = node.value_at(key)
-        if key == "type":
-            if isinstance(value, str) and value in TYPES:
-                declared.type = value
-            else:
-                near = did_you_mean(value, TYPES) if isinstance(value, str) else ""
-                shown = repr(value) if isinstance(value, str) else describe(value)
-                scope.fail(place, f"there is no type {shown}", near or f"The types are: {', '.join(TYPES)}.")
+        if key in ("type", "fields"):
+            continue
+        if key == "deprecated":
+            declared.deprecated = value if isinstance(value, str) else "It is not needed any more."
+            if value is False:
+                declared.deprecated = ""
+            elif value is not True and not isinstance(value, str):
+                advice = "Write deprecated: Use OTHER instead."
+                scope.fail(place, f"deprecated must be a text, not {describe(value)}", advice)
         elif key == "default":
-            declared.default, declared.default_at = _plain(value), place
+            declared.default, declared.default_at = plain(value), place
         elif key == "description" and isinstance(value, str):
             declared.description = value
         elif key == "sensitive":
             declared.sensitive = value is not False
             if not isinstance(value, bool):
-                scope.fail(place, f"sensitive must be true or false, not {describe(value)}")
+                advice = "Write true or false, without quotes."
+                scope.fail(place, f"sensitive must be true or false, not {describe(value)}", advice)
         elif key == "validate":
             declared.validate, declared.validate_at = value, place
         elif key == "description":
             scope.fail(place, f"description must be a text, not {describe(value)}")
         else:
             unknown_key(scope, node, key, "a variable", _FIELDS)
-    if declared.sensitive and declared.default is not _MISSING:
-        document.hide(declared.default_at, str(declared.default))
-        world.findings.keep_secret(declared.default)
     if declared.default is not _MISSING and any(True for _ in templates(node["default"])):
         scope.fail(
             declared.default_at,
@@ -267,24 +190,22 @@ def settle(
             _missing(findings, variable)
             world.broken_variables.add(name)
             continue
-        try:
-            value = read_text(variable.type, raw) if is_text else raw
-            nullable = value is None and variable.default is None
-            if variable.type is not None and not nullable:
-                value = TYPES[variable.type](value)
-        except ValueError as error:
-            # Why only here: to find where a value ends is to parse the file again
-            where = chosen.span_of(name) if chosen is not None else None
-            span, snippet = where or variable.document.locate(variable.default_at)
-            findings.add_problem(
-                f"the variable {name} must be {error}, not {describe(raw)}",
-                f"The value comes from: {origin}.",
-                span,
-                snippet,
-                None,
-            )
+        value, misfits = _typed(variable, raw, is_text)
+        if misfits:
+            for misfit in misfits[:_MOST_MISFITS]:
+                _misfit(findings, variable, misfit, chosen, origin)
             world.broken_variables.add(name)
             continue
+        if variable.deprecated and chosen is not None:
+            span, snippet = chosen.span_of(name)
+            findings.add(
+                Diagnostic.warning(
+                    f"the variable {name} is deprecated",
+                    span=span or Span(origin),
+                    suggestion=variable.deprecated,
+                    snippet=snippet,
+                )
+            )
         if variable.validate is not None and not _valid(world, variable, value, origin):
             world.broken_variables.add(name)
             continue
@@ -292,6 +213,43 @@ def settle(
         world.variables[name] = kept
         values[name] = VariableValue(name, kept, origin, variable.sensitive)
     return values
+
+
+def _typed(variable: Declared, raw: Any, is_text: bool) -> tuple[Any, list[Misfit]]:
+    """A value as its type has it, and what does not fit."""
+    kind = variable.type
+    try:
+        value = read_text(kind.word if kind is not None else None, raw) if is_text else raw
+    except ValueError as error:
+        return raw, [Misfit((), f"must be {error}, not {describe(raw)}")]
+    if kind is None or (value is None and variable.default is None):
+        return value, []
+    return kind.take(value)
+
+
+def _misfit(
+    findings: Findings, variable: Declared, misfit: Misfit, chosen: VariableSource | None, origin: str
+) -> None:
+    """Report what does not fit where it stands, as far as that is known; no word of a sensitive value."""
+    path: Path = () if variable.sensitive else misfit.path
+    in_key = misfit.summary.startswith("has no field")
+    name = path_text((variable.name, *(path[:-1] if in_key else path)))
+    # Why only here: to find where a value ends is to parse the file again
+    if chosen is None:
+        base = variable.node["default"]
+        if path and isinstance(base, (Map, Seq)):
+            span, snippet = variable.document.span_of(path, base, in_key)
+        else:
+            span, snippet = variable.document.locate(variable.default_at)
+    else:
+        where, snippet = chosen.span_of(variable.name)
+        span = where or Span(origin)
+    summary = f"the variable {name} {misfit.summary}"
+    suggestion = misfit.suggestion
+    if variable.sensitive and misfit.path:
+        summary = f"a part of the variable {variable.name} does not fit its type (its value is not shown)"
+        suggestion = f"Its type is {variable.type}."
+    findings.add(Diagnostic(Severity.ERROR, summary, "", span, None, suggestion, snippet))
 
 
 def _origin(source: VariableSource, name: str) -> str:
@@ -317,7 +275,7 @@ def _undeclared(
         Diagnostic(
             Severity.WARNING if source.lenient else Severity.ERROR,
             f"the stack has no variable {str(name)!r}",
-            f"A value for it comes from: {_origin(source, str(name))}.",
+            "",
             span or Span(_origin(source, str(name))),
             None,
             did_you_mean(str(name), declared) or listed,
@@ -340,9 +298,20 @@ def _missing(findings: Findings, variable: Declared) -> None:
 
 
 def _valid(world: World, variable: Declared, value: Any, origin: str) -> bool:
-    """Whether ``validate`` holds for a value; reported where not."""
+    """Whether all rules of ``validate`` hold for a value; reported where not."""
+    rule, at = variable.validate, variable.validate_at
+    if type(rule) is not Seq:
+        return _holds(world, variable, rule, at, value, origin)
+    holds = [
+        _holds(world, variable, one, mark, value, origin) for one, mark in zip(rule, rule.marks, strict=True)
+    ]
+    return all(holds)
+
+
+def _holds(world: World, variable: Declared, rule: Any, at: int, value: Any, origin: str) -> bool:
+    """Whether one rule holds for a value; reported where not."""
     scope = Scope(world, variable.document, value=(value,))
-    rule, at, message = variable.validate, variable.validate_at, ""
+    message = ""
     if type(rule) is Map:
         for key in rule:
             if key not in ("assert", "message"):
@@ -372,6 +341,6 @@ def _valid(world: World, variable: Declared, value: Any, origin: str) -> bool:
             at,
             f"the value{shown[:200]} of the variable {variable.name} is not valid",
             reason,
-            detail=f"The value comes from: {origin}.",
+            detail=f"The value comes from: {'its default' if origin == 'default' else origin}.",
         )
     return holds

@@ -6,10 +6,16 @@ from attrs import field, frozen
 
 from flowplan.values.address import Kind
 
-ROOTS = frozenset(("var", "local", "each", "value", *(kind.value for kind in Kind)))
+ROOTS = frozenset(
+    ("var", "local", "each", "value", "data", "module", "self", "plan", *(kind.value for kind in Kind))
+)
 """The names that an expression may start from."""
-FUNCTIONS = ("file", "template_file", "range")
-"""The functions of the language."""
+FUNCTIONS = ("file", "template_file", "glob", "range")
+"""The functions whose names cannot be used for anything else: those of the stack's files, and ``range``."""
+FUNCTIONS_TOLD = (
+    "The page docs/language/functions.md lists what there is; nothing reads a clock, chance or the network."
+)
+"""What to say where a function is asked for that there is not."""
 
 
 class ExpressionError(Exception):
@@ -22,6 +28,9 @@ class ExpressionError(Exception):
 
     def __init__(self, message: str, suggestion: str = "", needle: str = "") -> None:
         super().__init__(message)
+        if not suggestion:
+            # Why: what Jinja raises for something undefined has room for one text only
+            message, _, suggestion = message.partition(". ")
         self.message, self.suggestion, self.needle = message, suggestion, needle
 
 

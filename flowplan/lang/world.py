@@ -2,94 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from flowplan.lang.declaration import Declaration
 from flowplan.lang.descent import descend, sensitive
-from flowplan.lang.document import Document
-from flowplan.lang.findings import Findings
+from flowplan.lang.functions.bounds import COMPILED
+from flowplan.lang.lazy import Lazy, Local
+from flowplan.lang.order import Order
 from flowplan.lang.reader import Reader, inside
-from flowplan.lang.scope import Scope, Silent
-from flowplan.lang.template import Program, program_of, templates
+from flowplan.lang.scope import Silent
+from flowplan.lang.template import Program, program_of
 from flowplan.lang.words import ExpressionError, PathExpr, Slot
-from flowplan.resources.attribute import ResourceKind
+from flowplan.resources.attribute import Attribute
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.value import Reference, Unknown, is_sensitive
 
-KindOf = Callable[[Kind], ResourceKind]
-"""Where the declarations of kinds come from."""
+if TYPE_CHECKING:
+    from flowplan.lang.declaration import Declaration
+    from flowplan.lang.lookups import Data
+    from flowplan.lang.modules import ModuleCall
+    from flowplan.lang.outputs import OutputValue
+    from flowplan.lang.sections import Entry, Sections
+    from flowplan.lang.shared import Shared
+    from flowplan.lang.stack import Dependency
 
 _KINDS = {kind.value: kind for kind in Kind}
-_NOTHING: Any = object()
+_ELSEWHERE = {
+    "self": (
+        "self is known only in a resource's require",
+        "Write the resource's address, such as task.NAME.",
+    ),
+    "plan": ("plan is known only in checks", "Move it to checks:."),
+}
+_CODED = {"ids": "list", "money": "number"}
 
 
-class Local:
-    """One entry of ``locals``."""
-
-    __slots__ = (
-        "at",
-        "document",
-        "end",
-        "label",
-        "node",
-        "node_at",
-        "prepared",
-        "references",
-        "running",
-        "settled",
-        "value",
-        "world",
-    )
-
-    def __init__(self, world: World, name: str, document: Document, at: int, node: Any, node_at: int) -> None:
-        self.world, self.document, self.at, self.node, self.node_at = world, document, at, node, node_at
-        self.label = f"local.{name}"
-        self.end = at + len(name)
-        self.value: Any = _NOTHING
-        self.references: tuple[Reference, ...] = ()
-        self.prepared = self.running = self.settled = False
-
-    def get(self) -> Any:
-        """Its value.
-
-        Raises:
-            Silent: it is broken, which is reported.
-            ExpressionError: it is asked for while it is being evaluated.
-        """
-        if not self.settled:
-            with self.world.evaluating(self):
-                scope = Scope(self.world, self.document)
-                value = scope.tree(self.node, self.node_at)
-                self.value = _NOTHING if scope.broken else value
-                self.references = tuple(scope.references)
-                self.settled = True
-        if self.value is _NOTHING:
-            raise Silent
-        return self.value
-
-    def texts(self) -> Iterable[str]:
-        """Every text with an expression in it."""
-        return templates(self.node)
+def type_of(attribute: Attribute) -> str:
+    """The type of what the provider will give for an attribute, by how it is spelled on the wire."""
+    return _CODED.get(attribute.wire.codec if attribute.wire is not None else "", "string")
 
 
 class World:
     """The stack while it is being evaluated. ``opaque`` are the roots whose section cannot be read at all."""
 
-    def __init__(self, findings: Findings, kinds: KindOf, reader: Reader) -> None:
-        self.findings = findings
-        self.kinds = {kind: kinds(kind) for kind in Kind}
-        self.reader = reader
+    def __init__(
+        self,
+        shared: Shared,
+        reader: Reader,
+        folder: str = "",
+        module: tuple[str, ...] = (),
+        slugs: tuple[str, ...] = (),
+    ) -> None:
+        self.shared = shared
+        self.findings, self.kinds, self.meter = shared.findings, shared.kinds, shared.meter
+        self.reader, self.folder = reader, folder
+        self.module, self.slugs = module, slugs
+        self.prefix = "".join(f"module.{part}." for part in module)
+        self.parent: World | None = None
+        self.identity = ""
+        self.sections: Sections | None = None
         self.variables: dict[str, Any] = {}
         self.broken_variables: set[str] = set()
         self.locals: dict[str, Local] = {}
+        self.data: dict[str, Data] = {}
         self.resources: dict[Kind, dict[str, Declaration]] = {kind: {} for kind in Kind}
+        self.modules: dict[str, ModuleCall] = {}
+        self.outputs: dict[str, OutputValue] = {}
+        self.defaults: dict[Kind, list[Entry]] = {}
+        self.inherited: tuple[Dependency, ...] = ()
         self.opaque: set[str] = set()
         self.stack_name = ""
-        self._active: list[Local | Any] = []
         self._references: dict[str, tuple[Reference, ...]] = {}
         self._files: dict[str, str] = {}
+        shared.worlds[module] = self
 
     # -- files ------------------------------------------------------------------------------------------
 
@@ -105,13 +91,37 @@ class World:
             try:
                 self._files[path] = self.reader.read_text(inside(path))
             except ValueError as error:
-                raise ExpressionError(
-                    str(error), "Only files in the stack's own folder tree can be read.", path
-                ) from None
+                advice = self._ours("Only files in the stack's own folder tree can be read.")
+                raise ExpressionError(self._ours(str(error)), advice, path) from None
             except OSError as error:
-                reason = error.strerror or str(error) or "it is not there"
-                raise ExpressionError(f"the file {path!r} cannot be read: {reason}", "", path) from None
+                summary = (
+                    f"the file {path!r} cannot be read: {error.strerror}" if error.strerror else str(error)
+                )
+                advice = self._ours("Write its path relative to the stack's folder.")
+                raise ExpressionError(
+                    self._ours(summary) or f"there is no file {path!r}", advice, path
+                ) from None
         return self._files[path]
+
+    def list_files(self, pattern: Any) -> list[str]:
+        """The paths of the files in the stack's folder tree that fit a pattern, in order.
+
+        Raises:
+            ExpressionError: the pattern leads elsewhere, or fits too much.
+        """
+        if not isinstance(pattern, str):
+            raise ExpressionError("glob() takes a pattern, as a text", "Write it as in glob('data/*.csv').")
+        listing = getattr(self.reader, "list_files", None)
+        try:
+            return list(listing(pattern)) if listing is not None else []
+        except (ValueError, OSError) as error:
+            advice = self._ours("Only files in the stack's own folder tree can be listed.")
+            summary = self._ours(getattr(error, "strerror", None) or str(error))
+            raise ExpressionError(summary, advice, pattern) from None
+
+    def _ours(self, text: str) -> str:
+        """A text about the stack's folder, said of the module's where this is one."""
+        return text.replace("the stack's", "the module's") if self.module else text
 
     # -- names ------------------------------------------------------------------------------------------
 
@@ -133,13 +143,24 @@ class World:
             self._check_name(path, parts, "variable", self.variables.keys() | self.broken_variables)
             if parts[0] in self.broken_variables:
                 raise Silent
-            return descend(self.variables[parts[0]], parts[1:], path.text)
+            given = self.variables[parts[0]]
+            return (
+                self._lazy(given, parts[1:], path, references)
+                if isinstance(given, Lazy)
+                else descend(given, parts[1:], path.text)
+            )
         if root == "local":
             self._check_name(path, parts, "local", self.locals)
-            local = self.locals[parts[0]]
-            value: Any = local.get()
-            references.update(dict.fromkeys(local.references))
-            return descend(value, parts[1:], path.text)
+            return self._lazy(self.locals[parts[0]], parts[1:], path, references)
+        if root == "data":
+            self._check_name(path, parts, "lookup", self.data)
+            return self.data[parts[0]].part(parts[1:], path.text)
+        if root == "module":
+            self._check_name(path, parts, "module", self.modules)
+            output, rest = self.modules[parts[0]].output(parts[1:], path.text)
+            return self._lazy(output, rest, path, references)
+        if root in _ELSEWHERE:
+            raise ExpressionError(*_ELSEWHERE[root], path.text)
         declaration, key, rest = self._resource(path, parts)
         instance = declaration.instance(key, path.text)
         kind = self.kinds[declaration.kind]
@@ -147,15 +168,28 @@ class World:
         attribute = kind.attributes.get(name) if isinstance(name, str) else None
         if attribute is None:
             raise self._no_attribute(path, declaration, name)
+        if attribute.computed and instance.address == asking:
+            raise ExpressionError(
+                f"{asking} waits for itself: {attribute.name} is known only when it exists",
+                "Leave it out, or use it in another resource.",
+                path.text,
+            )
         reference = Reference(instance.address, attribute.name)
         references[reference] = None
         if attribute.computed:
-            value = Unknown((reference,), path.text)
+            value: Any = Unknown((reference,), path.text, type=type_of(attribute))
             if attribute.sensitive:
                 value = sensitive(value)
         else:
             value = instance.config().get(attribute.name)
         return descend(value, rest[1:], path.text) if len(rest) > 1 else value
+
+    def _lazy(
+        self, thing: Lazy, rest: tuple[Any, ...], path: PathExpr, references: dict[Reference, None]
+    ) -> Any:
+        value = thing.give()
+        references.update(dict.fromkeys(thing.references))
+        return descend(value, rest, path.text)
 
     def references(self, program: Program) -> tuple[Reference, ...]:
         """The attributes of resources that a program names outright, whatever it will evaluate to.
@@ -187,6 +221,10 @@ class World:
             self._check_name(path, parts, "variable", self.variables.keys() | self.broken_variables)
         elif path.root == "local":
             self._check_name(path, parts, "local", self.locals)
+        elif path.root == "data":
+            self._check_name(path, parts, "lookup", self.data)
+        elif path.root == "module":
+            self._check_name(path, parts, "module", self.modules)
         elif path.root in _KINDS:
             if parts and type(parts[0]) is Slot:
                 return []
@@ -208,11 +246,12 @@ class World:
 
     def any_instance(self, path: PathExpr) -> list[Reference]:
         """References to every instance that a path with a subscript known only later may mean."""
-        if (
-            not path.parts
-            or type(path.parts[0]) is Slot
-            or path.parts[0] not in self.resources[_KINDS[path.root]]
-        ):
+        name: Any = path.parts[0] if path.parts else None
+        if type(name) is Slot:
+            return []
+        if path.root == "module" and name in self.modules:
+            return self.modules[name].any_output()
+        if path.root not in _KINDS or name not in self.resources[_KINDS[path.root]]:
             return []
         declaration, _, rest = self._resource(path, path.parts)
         kind = self.kinds[declaration.kind]
@@ -221,10 +260,10 @@ class World:
 
     def any_sensitive(self, root: str) -> bool:
         """Whether anything under ``var`` or ``local`` is sensitive, as far as is known."""
-        if root == "var":
-            return any(is_sensitive(value) for value in self.variables.values())
-        return root == "local" and any(
-            not item.settled or is_sensitive(item.value) for item in self.locals.values()
+        named: Mapping[str, Any] = {"var": self.variables, "local": self.locals}.get(root, {})
+        return any(
+            (not item.settled or is_sensitive(item.value)) if isinstance(item, Lazy) else is_sensitive(item)
+            for item in named.values()
         )
 
     def _check_name(self, path: PathExpr, parts: tuple[Any, ...], what: str, known: Iterable[str]) -> None:
@@ -262,90 +301,84 @@ class World:
         return declaration, parts[1], parts[2:]
 
     def _no_attribute(self, path: PathExpr, declaration: Declaration, name: Any) -> ExpressionError:
-        names = list(self.kinds[declaration.kind].attributes)
-        near = did_you_mean(str(name), names) or f"Its attributes are: {', '.join(names)}."
+        kind = self.kinds[declaration.kind]
+        if len(path.parts) > 1 and f"[{name!r}]" in path.text and name not in kind.attributes:
+            summary = f"{declaration.label} has no for_each, so there is no instance {name!r} of it"
+            return ExpressionError(summary, "Leave the key out.", path.text)
+        names = list(kind.attributes)
+        known = (
+            f"Its attributes are: {', '.join(names)}."
+            if len(names) <= 12
+            else (f"Beside its fields it has: {', '.join(kind.computed)}.")
+        )
+        near = did_you_mean(str(name), names) or known
         return ExpressionError(
             f"{declaration.kind.value}.{declaration.name} has no attribute {name!r}", near, path.text
         )
 
     # -- order ------------------------------------------------------------------------------------------
 
-    def evaluating(self, thing: Any) -> _Evaluating:
-        """Mark ``thing`` as being evaluated while the context lasts.
+    @property
+    def order(self) -> Order:
+        """What is evaluated before what."""
+        return self.shared.order
 
-        Raises:
-            ExpressionError: it already is: a cycle, named with every step of it.
-        """
-        if thing.running:
-            steps = [*self._active[self._active.index(thing) :], thing]
-            chain = " → ".join(step.label for step in steps)
-            if len(steps) == 2:
-                raise ExpressionError(
-                    f"{thing.label} refers to itself", "Use a variable or a local instead.", thing.label
-                )
-            places = "; ".join(
-                f"{step.label} at {step.document.span(step.at, step.end)}" for step in steps[:-1]
-            )
-            raise ExpressionError(
-                f"these refer to each other in a circle: {chain}",
-                f"Break it at one of: {places}.",
-                thing.label,
-            )
-        return _Evaluating(self._active, thing)
+    def evaluating(self, thing: Any) -> Any:
+        """See `Order.evaluating`."""
+        return self.shared.order.evaluating(thing)
 
-    def prepare(self, first: Any) -> None:
-        """Evaluate what ``first`` refers to before it, so that a long chain of references needs no deep stack."""
-        stack: list[tuple[Any, Any]] = []
-        if first.prepared:
-            return
-        first.prepared = True
-        stack.append((first, iter(self._needs(first))))
-        while stack:
-            thing, needs = stack[-1]
-            for need in needs:
-                if not need.prepared:
-                    need.prepared = True
-                    stack.append((need, iter(self._needs(need))))
-                    break
-            else:
-                stack.pop()
-                try:
-                    thing.get()
-                except (Silent, ExpressionError):
-                    continue
+    def things(self) -> Iterator[Any]:
+        """Everything that is to be evaluated here, modules included."""
+        yield from (item for item in self.variables.values() if isinstance(item, Lazy))
+        yield from self.locals.values()
+        yield from self.data.values()
+        for kind in Kind:
+            yield from self.resources[kind].values()
+        yield from self.modules.values()
+        yield from self.outputs.values()
 
-    def _needs(self, thing: Any) -> list[Any]:
+    @property
+    def root(self) -> World:
+        """The stack's own world."""
+        return self.shared.worlds[()]
+
+    def find(self, address: Address) -> Declaration | None:
+        """What declares the resource at an address, in whatever module."""
+        world = self.shared.worlds.get(address.module)
+        return world.resources[address.kind].get(address.name) if world is not None else None
+
+    def needs(self, thing: Any) -> list[Any]:
+        """What the texts of ``thing`` refer to, as far as it is not evaluated and must be before it."""
         needs: list[Any] = []
         for text in thing.texts():
             try:
                 program = program_of(text)
             except ExpressionError:
                 continue
+            if program.run is not None:
+                self.meter.left -= COMPILED
+                if self.meter.left < 0:
+                    break
             for path in program.paths:
-                if path.root == "local" and path.parts:
-                    need: Any = self.locals.get(path.parts[0])  # type: ignore[arg-type]
-                elif path.root in _KINDS and path.parts:
-                    need = self.resources[_KINDS[path.root]].get(path.parts[0])  # type: ignore[arg-type]
-                    if need is not None and not need.has_each:
-                        name = path.parts[1] if len(path.parts) > 1 else ""
-                        found = self.kinds[need.kind].attributes.get(name)  # type: ignore[arg-type]
-                        if need.kind is not Kind.VOLUME and (found is None or found.computed):
-                            need = None
-                else:
-                    need = None
+                need = self._need(path)
                 if need is not None and not need.prepared:
                     needs.append(need)
         return needs
 
-
-class _Evaluating:
-    def __init__(self, active: list[Any], thing: Any) -> None:
-        self._active, self._thing = active, thing
-
-    def __enter__(self) -> None:
-        self._thing.running = True
-        self._active.append(self._thing)
-
-    def __exit__(self, *_: object) -> None:
-        self._thing.running = False
-        self._active.pop()
+    def _need(self, path: PathExpr) -> Any:
+        name: Any = path.parts[0] if path.parts else None
+        if path.root in _KINDS:
+            need = self.resources[_KINDS[path.root]].get(name)
+            if need is not None and not need.has_each:
+                attribute: Any = path.parts[1] if len(path.parts) > 1 else ""
+                found = self.kinds[need.kind].attributes.get(attribute)
+                if need.kind is not Kind.VOLUME and (found is None or found.computed):
+                    return None
+            return need
+        if path.root == "module" and name in self.modules:
+            return self.modules[name].need(path.parts[1:])
+        named: Mapping[str, Any] = {"var": self.variables, "local": self.locals, "data": self.data}.get(
+            path.root, {}
+        )
+        need = named.get(name)
+        return need if isinstance(need, Lazy) else None

@@ -215,9 +215,26 @@ def _text_check(facts: Fact) -> Iterator[Check]:
         def pattern(value: Any) -> Mismatch | None:
             if value is None or matches(value):
                 return None
-            return Mismatch(f"must be {facts.shape}, not {_shown(value)}", given=value)
+            return Mismatch(f"must be {facts.shape}, not {_shown(value)}", _fitting(value, matches), value)
 
         yield pattern
+
+
+def _fitting(value: Any, matches: Callable[[str], object]) -> str:
+    """Advice with the nearest text that a pattern takes, where there is an obvious one."""
+    if not isinstance(value, str):
+        return ""
+    plain = re.sub(r"[^a-zA-Z0-9._-]+", "-", value).strip("-._")
+    lower = re.sub(r"[^a-z0-9-]+", "-", value.lower()).strip("-")
+    return next((f"Write {text}." for text in (plain, lower) if matches(text)), "")
+
+
+def _form(cls: type, data: Any) -> str:
+    """How a mapping of a model begins: with its required fields, else with its first one."""
+    fields = _blueprint(cls).fields
+    names = [f.name for f in fields if f.required] or [fields[0].name]
+    value = _shown(data) if type(data) is int and len(names) == 1 else "…"
+    return f"Write {{{', '.join(f'{name}: {value}' for name in names)}}}."
 
 
 def _shown(value: Any) -> str:
@@ -265,7 +282,7 @@ class Model:
         if isinstance(data, cls):
             return data
         if not isinstance(data, Mapping):
-            raise Mismatch(f"must be a mapping ({cls.__name__}), not {_shown(data)}", given=data)
+            raise Mismatch(f"must be a mapping ({cls.__name__}), not {_shown(data)}", _form(cls, data), data)
         plan = _blueprint(cls)
         problems: list[Problem] = []
         if not plan.names.issuperset(data):

@@ -19,7 +19,7 @@ def env_hook(value: Any) -> dict[str, str]:
         Invalid: with a problem for each value that is neither text nor a number.
     """
     if not isinstance(value, Mapping):
-        raise Mismatch("must be a mapping of names to text")
+        raise Mismatch("must be a mapping of names to text", "Write NAME: value, without dashes.")
     result: dict[str, str] = {}
     problems = []
     for key, item in value.items():
@@ -80,6 +80,10 @@ def volumes_hook(value: Any) -> list[VolumeSpec]:
     """
     from flowplan.values.strict import each
 
+    if isinstance(value, Mapping):
+        raise Mismatch(
+            "must be a list, not a mapping", "Begin each entry with a dash: - {mount_path: /path, …}.", value
+        )
     return each(value, lambda item, _: as_volume_spec(item), None)
 
 

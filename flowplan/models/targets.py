@@ -64,12 +64,16 @@ def docker_conflicts(targets: Sequence[tuple[Path, str]], cache_allowed: bool) -
 def overlaps(targets: Sequence[tuple[Path, str]], code_dir: str | None) -> Iterator[Problem]:
     """A problem for each target that equals, holds or lies in an earlier one, or the uploaded code (8, 10)."""
     code = without_end_slash(code_dir) if code_dir else None
+    targets = [
+        (path, target) for path, target in targets if target != "/"
+    ]  # Docker's paths forbid it already
     for index, (path, target) in enumerate(targets):
         if code is not None and (covers(code, target) or covers(target, code)):
-            relation = "is" if code == target else "lies in" if covers(code, target) else "holds"
+            relation = "lies in" if covers(code, target) else "holds"
+            place = "is" if code == target else f"{relation} {code!r},"
             yield Problem(
                 path,
-                f"{path_text(path)} {target!r} {relation} {code!r}, where your code is uploaded (working_dir)",
+                f"{path_text(path)} {target!r} {place} where your code is uploaded (working_dir)",
                 "Choose another path, another working_dir, or set upload_code: false.",
             )
         for other_path, other in targets[:index]:

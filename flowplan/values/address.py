@@ -33,12 +33,16 @@ class Kind(Enum):
 _RANK = {kind: index for index, kind in enumerate(Kind)}
 _BY_WORD = {kind.value: kind for kind in Kind}
 
+_KEYED = r"(?:\[(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')\])?"
 _ADDRESS = re.compile(
-    r"(?P<modules>(?:module\.[a-z][a-z0-9_-]*(?:\[\"(?:[^\"\\]|\\.)*\"\])?\.)*)"
+    rf"(?P<modules>(?:module\.[a-z][a-z0-9_-]*{_KEYED}\.)*)"
     r"(?P<kind>[a-z]+)\.(?P<name>[a-z][a-z0-9_-]*)"
     r"(?:\[(?:\"(?P<key>(?:[^\"\\]|\\.)*)\"|'(?P<key2>(?:[^'\\]|\\.)*)')\])?"
 )
-_MODULE = re.compile(r"module\.([a-z][a-z0-9_-]*(?:\[\"(?:[^\"\\]|\\.)*\"\])?)\.")
+_MODULE = re.compile(
+    r"module\.(?P<name>[a-z][a-z0-9_-]*)"
+    r"(?:\[(?:\"(?P<key>(?:[^\"\\]|\\.)*)\"|'(?P<key2>(?:[^'\\]|\\.)*)')\])?\."
+)
 
 
 def _escape(key: str) -> str:
@@ -105,5 +109,28 @@ def _parse(text: str) -> Address:
         words = ", ".join(_BY_WORD)
         raise ValueError(f"{match['kind']!r} is not a kind of resource; the kinds are {words}")
     key = match["key"] if match["key"] is not None else match["key2"]
-    modules = tuple(_MODULE.findall(match["modules"]))
+    modules = _parts(match["modules"])
     return Address(kind, match["name"], None if key is None else _unescape(key), modules)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """The parts of a path of module calls that ends in a dot, as they are written."""
+    found = []
+    for match in _MODULE.finditer(text):
+        key = match["key"] if match["key"] is not None else match["key2"]
+        found.append(module_part(match["name"], None if key is None else _unescape(key)))
+    return tuple(found)
+
+
+def module_part(name: str, key: str | None = None) -> str:
+    """One part of the path of module calls, as `Address.module` has it: ``net``, or ``net["a"]``."""
+    return name if key is None else f'{name}["{_escape(key)}"]'
+
+
+def module_path(text: str) -> tuple[str, ...] | None:
+    """The path that the address of a module spells (``module.a``, ``module.a["k"].module.b``); None for other texts."""
+    dotted = f"{text}."
+    position = 0
+    while match := _MODULE.match(dotted, position):
+        position = match.end()
+    return _parts(dotted) if position == len(dotted) else None

@@ -133,11 +133,19 @@ class FlowplanError(Exception):
         self.exit_code = exit_code
 
 
+_LONGEST = 100
+_MOST = 200
+"""With more words than this, only those that begin alike are compared."""
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """A suggestion sentence naming the known word closest to ``given``, or "" when none is near."""
     import difflib
 
-    words = list(known)
+    given, words = given[:_LONGEST], list(known)
+    if len(words) > _MOST:
+        # Why: to compare takes long, and in a large stack a slip may be made ten thousand times
+        words = [word for word in words if word[:2] == given[:2] and abs(len(word) - len(given)) <= 2][:_MOST]
     near = difflib.get_close_matches(given, words, n=1, cutoff=0.6)
     if not near:
         near = [word for word in words if word.lower() == given.lower()][:1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -38,6 +39,8 @@ def show(value: Any) -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
         return "a list"
     if isinstance(value, (str, int, float, datetime, date)):
+        if isinstance(value, float) and not math.isfinite(value):
+            return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
         try:
             text = repr(value) if isinstance(value, str) else str(value)
         except ValueError:
@@ -54,8 +57,12 @@ def _integer(value: Any, _: Any) -> int:
     if type(value) is int:
         return value
     advice = ""
-    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
-        advice = f"Write {value.strip()} without quotes."
+    if isinstance(value, str):
+        text = value.strip().replace("_", "").replace(",", "")
+        if text.lstrip("+-").isdigit():
+            advice = f"Write {text} without quotes." if text == value.strip() else f"Write {text}."
+        elif re.fullmatch(r"\d+(\.\d+)? *[A-Za-z]+", text):
+            advice = "Write the number alone; the unit is in the field's name."
     elif isinstance(value, float) and math.isfinite(value) and value == int(value):
         advice = f"Write {int(value)} without a decimal point."
     raise _mismatch("a whole number", value, advice)
@@ -73,11 +80,12 @@ def _number(value: Any, _: Any) -> float:
         raise _mismatch("a finite number", value)
     advice = ""
     if isinstance(value, str):
+        text = value.strip().lstrip("$#").replace(",", "")
         try:
-            float(value)
-            advice = f"Write {value.strip()} without quotes."
+            float(text)
+            advice = f"Write {text} without quotes." if text == value.strip() else f"Write {text}."
         except ValueError:
-            pass
+            advice = "Write the number alone, without a unit." if text[:1].isdigit() else ""
     raise _mismatch("a number", value, advice)
 
 
@@ -185,7 +193,8 @@ def _literal(kind: Any) -> Hook:
 def each(value: Any, item: Hook, kind: Any, path_of: Callable[[int], Any] = lambda index: index) -> list[Any]:
     """The items of a list, each turned by ``item``; the problems of all of them at once."""
     if not isinstance(value, (list, tuple)):
-        raise _mismatch("a list", value, "Put it in square brackets." if isinstance(value, str) else "")
+        scalar = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        raise _mismatch("a list", value, "Put it in square brackets." if scalar else "")
     result: list[Any] = []
     problems: list[Problem] = []
     for index, one in enumerate(value):
@@ -296,7 +305,9 @@ def _union(converter: Converter, kind: Any) -> Hook:
         for arm, one in zip(arms, hooks, strict=True):
             if _claims(arm, value):
                 return one(value, arm)
-        raise _mismatch(" or ".join(_kind_words(arm) for arm in arms), value)
+        scalar = str in arms and isinstance(value, (bool, int, float))
+        words = " or ".join(_kind_words(arm) for arm in arms)
+        raise _mismatch(words, value, "Put it in quotes." if scalar else "")
 
     return hook
 

@@ -39,14 +39,17 @@ Lookup = Callable[[Reference], Any]
 class Unknown:
     """A value that is known only after apply: which attributes it waits for, and how it is then computed.
 
-    ``source`` is the expression as written. Two unknowns are equal when they have the same source and
-    wait for the same attributes; the way of computing is no part of equality.
+    ``source`` is the expression as written. ``type`` is what it will be, where that is certain: ``string``,
+    ``number``, ``bool``, ``list`` or ``map``. ``needs`` are the unknowns it is computed from. Two unknowns are equal
+    when they have the same source and wait for the same attributes; the way of computing is no part of equality.
     """
 
     references: tuple[Reference, ...]
     source: str = ""
     _evaluate: Callable[[Lookup], Any] | None = field(default=None, eq=False, repr=False, kw_only=True)
     sensitive: bool = False
+    type: str = field(default="", eq=False, kw_only=True)
+    needs: tuple[Unknown, ...] = field(default=(), eq=False, repr=False, kw_only=True)
 
     def resolve(self, lookup: Lookup) -> Any:
         """The value, with each reference answered by ``lookup``.

@@ -10,7 +10,7 @@ BROKEN = [
     ("", ["1:1 the stack has no name"]),
     ("- a\n", ["1:1 a stack file is a mapping of sections, not a list"]),
     ("stack: s\ntask: {}\n", ["2:1 there is no section 'task'"]),
-    ("stack: s\nmodules: {}\n", ["2:1 modules is not supported by this version yet"]),
+    ("stack: s\nbackend: {}\n", ["2:1 backend is not supported by this version yet"]),
     ("stack: s\nstack: t\n", ["2:1 the key 'stack' stands twice in one mapping"]),
     ("stack: Bad Name\n", ["1:8 'Bad Name' cannot be the name of a stack"]),
     ("stack: [a]\n", ["1:8 stack must be a text, not a list"]),
@@ -46,13 +46,11 @@ BROKEN = [
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: 'x {{ [1] }}'\n",
-        [
-            "5:6 this expression cannot be evaluated: a list cannot stand inside a text; write {{ … | tojson }}, or choose what to show"
-        ],
+        ["5:6 a list cannot stand inside a text"],
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: '{{ var.n '\n",
-        ["5:7 not a valid expression: unexpected end of template, expected 'end of print statement'."],
+        ["5:7 this expression is never closed"],
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: '{{ 1 / 0 }}'\n",
@@ -80,7 +78,7 @@ BROKEN = [
     ),
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    depends_on: [trian]\n",
-        ["5:18 'trian' is not an address; write one as task.train or task.train[\"key\"]"],
+        ["5:18 'trian' is not an address"],
     ),
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    depends_on: {task.train: complete}\n",
@@ -96,19 +94,7 @@ BROKEN = [
     ),
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    timeouts: {running: 10}\n",
-        ["5:25 '10' is not a duration; write one as 30s, 10m, 2h or 1h30m"],
-    ),
-    (
-        "stack: s\ntasks:\n  train:\n    instance_type: a100\n    timeouts: {create: 10m}\n",
-        ["5:24 timeouts.create is not supported by this version yet"],
-    ),
-    (
-        "stack: s\ntasks:\n  train:\n    instance_type: a100\n    lifecycle: {on_remove: retain}\n",
-        ["5:28 lifecycle.on_remove is not supported by this version yet"],
-    ),
-    (
-        "stack: s\ntasks:\n  train:\n    instance_type: a100\n    lifecycle: {create_before_destroy: true}\n",
-        ["5:40 lifecycle.create_before_destroy is not supported by this version yet"],
+        ["5:25 '10' is not a duration"],
     ),
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    lifecycle: {ignore_changes: [imagee]}\n",
@@ -173,7 +159,7 @@ BROKEN = [
     ("stack: s\ntasks:\n  Train: {instance_type: a100}\n", ["3:3 'Train' cannot be the name of a task"]),
     ("stack: s\ntasks:\n  train:\n", ["3:3 a task is declared by a mapping of its fields, not null"]),
     ("stack: s\ntasks: [train]\n", ["2:8 tasks must be a mapping, not a list"]),
-    ("stack: s\noutputs:\n  o: 3\n", ["3:6 the output o has no value"]),
+    ("stack: s\noutputs:\n  o: 3\n", ["3:6 the output o must be a mapping, not a whole number"]),
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    command: '{{ file(\"../x\") }}'\n",
         ["5:24 '../x' lies outside the stack's folder"],
@@ -196,7 +182,7 @@ BROKEN = [
     ),
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    command: '{% import \"x\" as y %}'\n",
-        ["5:14 {% import %} is not part of the language"],
+        ["5:15 {% import %} is not part of the language"],
     ),
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    command: '{{ \"x\" * 9999999 }}'\n",
@@ -235,7 +221,7 @@ def test_the_line_it_stands_on_comes_with_it(text: str, wanted: list[str]) -> No
         ("task: {}\n", "Did you mean 'tasks'?"),
         ("variables:\n  nodes: {default: 1}\nlocals:\n  a: '{{ var.node }}'\n", "Did you mean 'nodes'?"),
         ("locals:\n  a: '{{ vra.x }}'\n", "Did you mean 'var'?"),
-        ("locals:\n  m: {alpha: 1}\n  a: '{{ local.m.alfa }}'\n", ""),
+        ("locals:\n  m: {alpha: 1}\n  a: '{{ local.m.alfa }}'\n", "Did you mean 'alpha'?"),
         ("provider: {type: mitril}\n", "Did you mean 'mithril'?"),
     ],
 )
@@ -257,7 +243,7 @@ def test_all_mistakes_come_at_once_in_file_order() -> None:
         "6:10",
         "8:41",
         "8:54",
-        "10:6",
+        "10:7",
     ]
 
 
