@@ -279,9 +279,11 @@ class SqliteWriter:
 
     def _put(self, record: Record) -> None:
         self._db.execute(
-            "INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stack, address) DO UPDATE SET "
+            "INSERT INTO resources (stack, address, kind, id, name, config, attributes, dependencies, protected, created_at, "
+            "lifecycle) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stack, address) DO UPDATE SET "
             "id = excluded.id, name = excluded.name, config = excluded.config, attributes = excluded.attributes, "
-            "dependencies = excluded.dependencies, protected = excluded.protected, created_at = excluded.created_at",
+            "dependencies = excluded.dependencies, protected = excluded.protected, created_at = excluded.created_at, "
+            "lifecycle = excluded.lifecycle",
             record_row(self._stack, record),
         )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from flowplan.state.journal import Entry, Operation, Status
-from flowplan.state.snapshot import Record
+from flowplan.state.snapshot import Deposed, Record
 from flowplan.values.address import Address
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import dump, load
@@ -16,7 +16,7 @@ from flowplan.values.value import dump, load
 APPLICATION_ID = 0x666C6F77
 """Marks the file as ours ("flow"), so that a foreign database is recognised."""
 
-FORMAT = 1
+FORMAT = 2
 """The version of the stored form. A newer one is refused, an older one is upgraded."""
 
 SCHEMA = """
@@ -27,7 +27,7 @@ CREATE TABLE stacks (
 CREATE TABLE resources (
     stack TEXT NOT NULL REFERENCES stacks(name), address TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
     name TEXT NOT NULL, config TEXT NOT NULL, attributes TEXT NOT NULL, dependencies TEXT NOT NULL,
-    protected INTEGER NOT NULL, created_at TEXT, PRIMARY KEY (stack, address), UNIQUE (stack, kind, id)
+    protected INTEGER NOT NULL, created_at TEXT, lifecycle TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (stack, address), UNIQUE (stack, kind, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE operations (
     number INTEGER PRIMARY KEY AUTOINCREMENT, stack TEXT NOT NULL REFERENCES stacks(name), run TEXT NOT NULL,
@@ -41,6 +41,12 @@ CREATE TABLE leases (
     created_at TEXT NOT NULL, expires_at TEXT NOT NULL
 ) STRICT;
 """
+
+UPGRADES: Mapping[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE resources ADD COLUMN lifecycle TEXT NOT NULL DEFAULT '{}'",),
+}
+"""What turns a stored form into the next one, by its version. A database is upgraded when it is first written to;
+one that is only read is read as it lies."""
 
 
 def to_text(value: Any) -> str:
@@ -67,7 +73,42 @@ def record_row(stack: str, record: Record) -> tuple[Any, ...]:
         to_text([str(address) for address in record.dependencies]),
         int(record.protected),
         format_instant(record.created_at) if record.created_at else None,
+        lifecycle_text(record),
     )
+
+
+def lifecycle_text(record: Record) -> str:
+    """What is on record of a resource's lifecycle, as far as it is not as usual: ``{}`` for nearly all."""
+    more: dict[str, Any] = {}
+    if record.retained:
+        more["retained"] = True
+    if record.triggers:
+        more["triggers"] = record.triggers
+    if record.deposed:
+        more["deposed"] = [
+            {"id": old.id, "name": old.name, "dependencies": [str(address) for address in old.dependencies]}
+            for old in record.deposed
+        ]
+    return to_text(more) if more else "{}"
+
+
+def _lifecycle(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `lifecycle_text`, as arguments of a record."""
+    try:
+        text = row["lifecycle"]
+    except (IndexError, KeyError):  # a database of format 1, which is only read
+        return {}
+    if text == "{}":
+        return {}
+    more = from_text(text)
+    return {
+        "retained": bool(more.get("retained")),
+        "triggers": more.get("triggers", {}),
+        "deposed": tuple(
+            Deposed(old["id"], old["name"], tuple(map(Address.parse, old["dependencies"])))
+            for old in more.get("deposed", ())
+        ),
+    }
 
 
 def record_of(row: Mapping[str, Any]) -> Record:
@@ -82,6 +123,7 @@ def record_of(row: Mapping[str, Any]) -> Record:
         dependencies=tuple(map(Address.parse, json.loads(dependencies))) if dependencies != "[]" else (),
         protected=bool(row["protected"]),
         created_at=datetime.fromisoformat(row["created_at"]) if row["created_at"] else None,
+        **_lifecycle(row),
     )
 
 
@@ -98,6 +140,9 @@ def entry_body(entry: Entry) -> str:
             "changes": entry.changes,
             "dependencies": [str(address) for address in entry.dependencies],
             "protected": entry.protected,
+            "retained": entry.retained,
+            "deposes": entry.deposes,
+            "triggers": entry.triggers,
         }
     )
 
@@ -121,4 +166,7 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
         changes=body["changes"],
         dependencies=tuple(map(Address.parse, body["dependencies"])),
         protected=body["protected"],
+        retained=body.get("retained", False),
+        deposes=body.get("deposes", False),
+        triggers=body.get("triggers", {}),
     )

@@ -17,7 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flowplan.backend.lease import SqliteWriter, acquire
-from flowplan.backend.schema import APPLICATION_ID, FORMAT, SCHEMA, entry_of, from_text, record_of
+from flowplan.backend.schema import (
+    APPLICATION_ID,
+    FORMAT,
+    SCHEMA,
+    UPGRADES,
+    entry_of,
+    from_text,
+    record_of,
+)
 from flowplan.ports import StoreError
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Snapshot
@@ -96,6 +104,7 @@ class SqliteBackend:
         with self.guarded():
             db = self._open(create=True)
             assert db is not None
+            _upgrade(db)
             with transaction(db):
                 db.execute(
                     "INSERT INTO stacks VALUES (?, ?, 0, ?, '', ?, '{}', 0) ON CONFLICT (name) DO NOTHING",
@@ -224,6 +233,19 @@ def _make(db: sqlite3.Connection) -> None:
             if statement.strip():
                 db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    """Bring an older database to the present form, wholly or not at all; nothing where it has it already."""
+    if db.execute("PRAGMA user_version").fetchone()[0] >= FORMAT:
+        return
+    with transaction(db):
+        # Why again: another process may have done it while this one waited for the write lock.
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        for number in range(version, FORMAT):
+            for statement in UPGRADES[number]:
+                db.execute(statement)
         db.execute(f"PRAGMA user_version = {FORMAT}")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from flowplan.graph.order import find_cycle
+from flowplan.graph.triggers import Known, known_addresses, trigger_references
 from flowplan.lang.stack import Condition, Source, Stack
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address
@@ -38,6 +39,18 @@ class Graph:
         lines = text.splitlines()
         return lines[span.line - 1] if 0 < span.line <= len(lines) else ""
 
+    def _place(self, edge: Edge) -> Span | None:
+        """Where the reference stands that made an edge; where it is not written out, what the edge itself knows."""
+        span, wanted = edge.span, edge.reason.rpartition(" uses ")[2]
+        text = next((s.text for s in self.sources if span and s.path == span.source), "")
+        if span is None or wanted == edge.reason:
+            return span
+        for number, line in enumerate(text.splitlines()[span.line - 1 :], span.line):
+            column = line.find(wanted) + 1
+            if column:
+                return Span(span.source, number, column, number, column + len(wanted))
+        return span
+
     def cycle(self) -> Diagnostic | None:
         """The diagnostic of a circle of dependencies, as the chain of addresses with positions, if there is one."""
         chain = find_cycle(self.needs)
@@ -47,12 +60,13 @@ class Graph:
         for index, address in enumerate(chain):
             after = chain[(index + 1) % len(chain)]
             edge = next(e for e in self.edges[address] if e.dependency == after)
-            first = first or edge.span
-            where = f" ({edge.span})" if edge.span else ""
+            place = self._place(edge)
+            first = first or place
+            where = f" ({place})" if place else ""
             lines.append(f"{address} needs {after}: {edge.reason}{where}")
         path = " -> ".join(str(address) for address in [*chain, chain[0]])
         return Diagnostic.error(
-            f"Dependency cycle: {path}",
+            f"dependency cycle: {path}",
             "\n".join(lines),
             span=first,
             snippet=self.line_of(first) if first else "",
@@ -69,6 +83,7 @@ def build(stack: Stack, snapshot: Snapshot) -> Graph:
     """
     needs: dict[Address, tuple[Address, ...]] = {}
     edges: dict[Address, tuple[Edge, ...]] = {}
+    names: Known = {}
     for address, resource in stack.resources.items():
         found: dict[Address, Edge] = {}
         for reference in resource.references:
@@ -82,6 +97,12 @@ def build(stack: Stack, snapshot: Snapshot) -> Graph:
             found[dependency.address] = Edge(
                 address, dependency.address, reason, dependency.condition, dependency.span or resource.span
             )
+        if resource.lifecycle.replace_triggered_by:
+            names = names or known_addresses(stack.resources)
+            for reference in trigger_references(resource, names)[0].values():
+                if reference.address not in found and reference.address != address:
+                    reason = f"replace_triggered_by {reference}"
+                    found[reference.address] = Edge(address, reference.address, reason, span=resource.span)
         edges[address] = tuple(found.values())
         needs[address] = tuple(found)
     for address, record in snapshot.records.items():

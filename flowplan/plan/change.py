@@ -9,10 +9,13 @@ from typing import Any
 from attrs import field, frozen
 
 from flowplan.lang.stack import Condition
-from flowplan.resources import Change
+from flowplan.plan.reason import Reason
+from flowplan.resources import Change, Loss
 from flowplan.state.journal import Entry
+from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
-from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.diagnostic import Diagnostic, Span
+from flowplan.values.value import Reference
 
 
 class Action(Enum):
@@ -42,10 +45,11 @@ _SYMBOLS = {
 
 
 class Mode(Enum):
-    """What a plan is for: to reach the stack, or to remove all of it."""
+    """What a plan is for: to reach the stack, to remove all of it, or only to record how things are."""
 
     NORMAL = "normal"
     DESTROY = "destroy"
+    REFRESH_ONLY = "refresh-only"
 
 
 @frozen
@@ -66,11 +70,16 @@ class ResourceChange:
     ``before`` and ``after`` are configurations (``before`` sealed, as recorded; ``after`` may hold unknown
     and sensitive values). ``targets`` are the provider-side attributes asked for. ``update`` are those of them
     that an update must send. ``id`` and ``name`` are the existing object's, "" where there is none.
+    ``creates_first``: the replacement is made before what it replaces is destroyed. ``deposed`` is the id of an
+    object that such a replacement left behind, where the change is about that one. ``imported`` is the id of an
+    object that existed before and is taken into the state first. ``losses`` are what it destroys for good;
+    ``committed_usd`` the money already paid that it gives up, and ``costs_usd`` what it commits anew, in US dollars;
+    None where there is none or nobody knows.
     """
 
     address: Address
     action: Action
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     id: str = ""
     name: str = ""
     before: Mapping[str, Any] | None = None
@@ -82,6 +91,15 @@ class ResourceChange:
     protected: bool = False
     loses: str = ""
     resumes: bool = True
+    retained: bool = False
+    triggers: Mapping[str, Reference] = field(factory=dict)
+    creates_first: bool = False
+    deposed: str = ""
+    imported: str = ""
+    record: Record | None = None
+    losses: tuple[Loss, ...] = ()
+    committed_usd: float | None = None
+    costs_usd: float | None = None
 
     @property
     def kind(self) -> Kind:
@@ -97,13 +115,16 @@ class StepKind(Enum):
     DELETE = "delete"
     FORGET = "forget"
     AWAIT = "await"
+    IMPORT = "import"
+    DETACH = "detach"
 
 
 @frozen
 class Step:
     """A node of the action graph; ``needs`` are the ids of steps that must have succeeded before it starts.
 
-    ``tolerates`` are those among ``needs`` that may have failed (``failed_ok``).
+    ``tolerates`` are those among ``needs`` that may have failed (``failed_ok``). ``deposed`` is the id of the
+    object to destroy or forget where it is not the one on record under the address, but one that was replaced.
     """
 
     id: str
@@ -112,6 +133,16 @@ class Step:
     needs: tuple[str, ...] = ()
     tolerates: tuple[str, ...] = ()
     condition: Condition | None = None
+    deposed: str = ""
+
+
+@frozen
+class Move:
+    """A record that gets another address; nothing at the provider changes."""
+
+    origin: Address
+    to: Address
+    span: Span | None = field(default=None, eq=False)
 
 
 @frozen
@@ -125,13 +156,28 @@ class OutputChange:
     sensitive: bool = False
 
 
+class DriftKind(Enum):
+    """What a difference between record and world means for the plan."""
+
+    EXPECTED = "expected"
+    """The provider decides it (prices, instances, status): recorded, never reverted."""
+    BENIGN = "benign"
+    """Another hand did it, and the stack agrees, ignores it, or cannot have it otherwise."""
+    HARMFUL = "harmful"
+    """Another hand did it, and the plan undoes it."""
+    GONE = "gone"
+    """The whole object no longer exists."""
+
+
 @frozen
 class Drift:
-    """Something another hand has changed since the last apply. ``gone``: the whole object."""
+    """Something that has changed outside of flowplan since the last apply; ``by`` names who, where it is known."""
 
     address: Address
     gone: bool = False
     attributes: tuple[AttributeChange, ...] = ()
+    kind: DriftKind = DriftKind.HARMFUL
+    by: str = ""
 
 
 @frozen
@@ -144,7 +190,12 @@ class Interrupted:
 
 @frozen
 class Plan:
-    """What would be done, in order, and everything a reader needs to understand it. A value: equal inputs, equal plans."""
+    """What would be done, in order, and everything a reader needs to understand it. A value: equal inputs, equal plans.
+
+    ``moves`` are done before any step. ``refreshes`` are records as they are to be written, and ``forgotten`` those
+    to be dropped, by a plan that only refreshes. ``skipped`` are the resources that ``--target`` or ``--exclude``
+    leave out: with any, the plan is partial. ``refused`` are those whose losses nobody has allowed.
+    """
 
     stack: str
     mode: Mode
@@ -158,6 +209,11 @@ class Plan:
     interrupted: tuple[Interrupted, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     refreshed: bool = True
+    moves: tuple[Move, ...] = ()
+    refreshes: tuple[Record, ...] = ()
+    forgotten: tuple[Address, ...] = ()
+    skipped: tuple[Address, ...] = ()
+    refused: tuple[Address, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -167,7 +223,20 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do: the one place that says so (exit code, messages and apply ask here)."""
-        return not (self.changes or self.outputs or self.interrupted)
+        return not (
+            self.changes or self.outputs or self.interrupted or self.moves or self.refreshes or self.forgotten
+        )
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something was left out on request, so that the stack need not be reached."""
+        return bool(self.skipped)
+
+    @property
+    def error_code(self) -> int:
+        """The exit code of a plan that may not be applied: 4 where all that is wrong is a loss nobody allowed."""
+        wrong = sum(d.is_error for d in self.diagnostics)
+        return 0 if not wrong else REFUSED if wrong == len(self.refused) else 1
 
     def counts(self) -> dict[str, int]:
         """How many resources are added, changed, destroyed and forgotten; a replacement is one added, one destroyed."""
@@ -180,9 +249,18 @@ class Plan:
         }
 
 
+REFUSED = 4
+"""The exit code of a plan that is refused for what it would lose (docs/exit-codes.md)."""
+
+
 @frozen
 class PlanOptions:
-    """What the user asked of planning."""
+    """What the user asked of planning. All but mode and region are patterns of addresses (`flowplan.plan.patterns`)."""
 
     mode: Mode = Mode.NORMAL
     region: str = ""
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    allow_data_loss: tuple[str, ...] = ()
+    allow_commitment_loss: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from flowplan.lang.stack import Resource, Stack
 from flowplan.plan.change import Action, Mode, PlanOptions, ResourceChange
+from flowplan.plan.holders import check_holders
 from flowplan.plan.observation import Observation
 from flowplan.resources.price import gpu_family
 from flowplan.state.snapshot import Snapshot
@@ -27,6 +28,7 @@ def check(
     if options.mode is Mode.DESTROY:
         return
     made = [change for change in changes if change.action in _MADE]
+    yield from check_holders(stack)
     yield from _names(stack, snapshot, observation, made)
     for change in made:
         resource = stack.resources[change.address]
@@ -112,7 +114,7 @@ def _names(
     taken = {
         (o.kind, o.name): o.id for o in observation.objects.values() if o.exists and o.kind is Kind.VOLUME
     }
-    recorded = {(r.kind, r.id) for r in snapshot.records.values()}
+    recorded = set(snapshot.ids()) | {(change.kind, change.imported) for change in made}
     for change in made:
         name = change.targets.get("name")
         if change.kind is Kind.VOLUME and isinstance(name, str) and (change.kind, name) in taken:

@@ -1,110 +1,139 @@
-"""The decision for one resource: the least and safest action, and why."""
+"""The decision for one resource that is wanted: the least and safest action, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attrs import frozen
+
 from flowplan.lang.stack import Resource
-from flowplan.plan.change import Action, AttributeChange, Mode, ResourceChange
+from flowplan.plan.change import Action, AttributeChange, ResourceChange
 from flowplan.plan.diff import config_changes, update_targets
-from flowplan.resources import Change, kind_of
+from flowplan.plan.ignoring import ignored_wholly
+from flowplan.plan.reason import Cause, Reason
+from flowplan.resources import Change, ResourceKind, kind_of
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
-from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.value import Reference, unknowns
 
-NOT_RECORDED = "it is not in the state yet"
-GONE = "it no longer exists at the provider"
-REWIRED = "what it depends on changed; only the record is changed"
+NOT_RECORDED = Reason(Cause.NEW, "it is not in the state yet")
+GONE = Reason(Cause.GONE, "it no longer exists at the provider")
+REWIRED = Reason(Cause.RECORDED, "what it depends on changed; only the record is changed")
 
 
-def dependencies_of(resource: Resource) -> tuple[Address, ...]:
+def dependencies_of(resource: Resource, triggers: Mapping[str, Reference]) -> tuple[Address, ...]:
     """The direct dependencies to be recorded with a resource, sorted."""
+    if not (resource.references or resource.depends_on or triggers):
+        return ()
     found = {reference.address for reference in resource.references}
     found.update(dependency.address for dependency in resource.depends_on)
+    found.update(reference.address for reference in triggers.values())
+    found.discard(resource.address)
     return tuple(sorted(found))
 
 
+@frozen
+class Sight:
+    """What is known of a recorded resource: the provider's attributes now, and how far it has come.
+
+    ``observed`` is None where nothing was looked at; ``gone``: the recorded object has ended.
+    """
+
+    observed: Mapping[str, Any] | None = None
+    gone: bool = False
+    completion: Mapping[str, Any] | None = None
+
+
 def decide(
-    *,
     resource: Resource,
     record: Record | None,
-    observed: Mapping[str, Any] | None,
-    gone: bool,
+    sight: Sight,
     targets: Mapping[str, Any],
     key: bytes,
-    completion: Mapping[str, Any] | None,
+    triggers: Mapping[str, Reference],
+    demands: Sequence[Reason] = (),
 ) -> ResourceChange:
     """What is to be done so that ``resource`` is as declared.
 
-    ``observed`` are the provider's attributes now (None where nothing was looked at), ``gone`` whether the
-    recorded object has ended. A task with a completion record is satisfied, not missing, unless its
-    declaration changed (``lifecycle.rerun``).
+    ``demands`` are reasons to replace it that lie outside its own configuration. A task with a completion record
+    is satisfied, not missing, unless its declaration changed (``lifecycle.rerun``).
     """
     kind = kind_of(resource.kind)
+    dependencies = dependencies_of(resource, triggers)
     common: dict[str, Any] = {
         "address": resource.address,
         "after": resource.config,
         "targets": targets,
-        "dependencies": dependencies_of(resource),
+        "dependencies": dependencies,
         "protected": resource.lifecycle.prevent_destroy,
+        "retained": resource.lifecycle.on_remove == "retain",
+        "triggers": triggers,
     }
     if record is None:
         return ResourceChange(action=Action.CREATE, reasons=(NOT_RECORDED,), **common)
-    common |= {"id": record.id, "name": record.name, "before": record.config}
-    ours = tuple(
-        c
-        for c in config_changes(kind, record.config, resource.config, key)
-        if c.name not in resource.lifecycle.ignore_changes
-    )
+    common |= {"id": record.id, "name": record.name, "before": record.config, "record": record}
+    ours = tuple(config_changes(kind, record.config, resource.config, key))
     replacing = [c for c in ours if c.change is Change.REPLACE]
-    if record.kind is Kind.TASK and completion is not None:
-        return _of_completed(resource, record, ours, replacing, gone, common)
-    if gone:
-        if record.kind is Kind.RESERVATION:
-            # Why: an ended reservation has done what it was bought for; it is over, not lost.
+    recorded_only = _recorded_only(resource, record, dependencies, triggers)
+    if record.kind is Kind.TASK and sight.completion is not None:
+        again = _again(resource, ours, replacing, demands)
+        if not again:
+            action = Action.UPDATE if recorded_only else Action.NO_OP
+            if ours:
+                # Why: what it ran with stays on record, so that rerun, set otherwise later, still sees the change.
+                common["after"] = record.config
+            return ResourceChange(action=action, reasons=recorded_only, **common)
+        action = Action.CREATE if sight.gone else Action.REPLACE
+        return ResourceChange(action=action, reasons=again, attributes=ours, **_lost(kind, action), **common)
+    if sight.gone:
+        # Why: an ended reservation has done what it was bought for; it is over, not lost. Where on_lost is
+        # fail, the planner says so.
+        over = record.kind is Kind.RESERVATION
+        kept = record.kind is Kind.TASK and resource.lifecycle.on_lost != "recreate" and not demands
+        if over or kept:
             return ResourceChange(action=Action.NO_OP, **common)
-        if record.kind is Kind.TASK and resource.lifecycle.on_lost != "recreate":
-            # Where on_lost is fail, the planner says so.
-            return ResourceChange(action=Action.NO_OP, **common)
-        return ResourceChange(action=Action.CREATE, reasons=(GONE,), attributes=ours, **common)
-    if replacing:
-        reasons = tuple(f"{c.name} changed, which forces replacement" for c in replacing)
+        return ResourceChange(action=Action.CREATE, reasons=(GONE, *demands), attributes=ours, **common)
+    if (replacing or demands) and record.kind is not Kind.RESERVATION:
+        said = tuple(_said(resource, c, f"{c.name} changed, which forces replacement") for c in replacing)
         return ResourceChange(
-            action=Action.REPLACE, reasons=reasons, attributes=ours, loses=kind.loses, **common
+            action=Action.REPLACE,
+            reasons=(*said, *demands),
+            attributes=ours,
+            **_lost(kind, Action.REPLACE),
+            **common,
         )
-    current = observed if observed is not None else record.attributes
-    update = update_targets(kind, current, targets)
-    update = {
-        name: value
-        for name, value in update.items()
-        if not any(source in resource.lifecycle.ignore_changes for source in kind.feeds[name])
-    }
-    fed = {source for name in update for source in kind.feeds[name]}
+    current = sight.observed if sight.observed is not None else record.attributes
+    update = _without_ignored(kind, update_targets(kind, current, targets), resource)
     drifted = tuple(
-        AttributeChange(name, current[name], update[name], kind.attributes[name].change, drift=True)  # type: ignore[arg-type]
+        AttributeChange(
+            name,
+            current[name],
+            update[name],
+            kind.attributes[name].change_for(current[name], update[name]),
+            drift=True,
+        )
         for name in update
         if not any(c.name in kind.feeds[name] for c in ours)
     )
     if not (ours or update):
-        if resource.lifecycle.prevent_destroy != record.protected:
-            # Why: protection must be on record before its block can be deleted, or deleting it would lift it.
-            said = "on" if resource.lifecycle.prevent_destroy else "off"
-            return ResourceChange(
-                action=Action.UPDATE, reasons=(f"prevent_destroy was turned {said}",), **common
-            )
-        if dependencies_of(resource) != record.dependencies:
-            # Why: the order of destruction follows from the record, also when the block is gone.
-            return ResourceChange(action=Action.UPDATE, reasons=(REWIRED,), **common)
-        return ResourceChange(action=Action.NO_OP, **common)
+        action = Action.UPDATE if recorded_only else Action.NO_OP
+        return ResourceChange(action=action, reasons=recorded_only, **common)
+    fed = {source for name in update for source in kind.feeds[name]}
     reasons = tuple(
-        f"{c.name} changed in the stack"
-        + ("" if c.name in fed or not _sends(c) else " (already so at the provider)")
+        _said(
+            resource,
+            c,
+            f"{c.name} changed in the stack"
+            + ("" if c.name in fed or not c.change.sends else " (already so at the provider)"),
+        )
         for c in ours
-    ) + tuple(f"{c.name} was changed outside of flowplan" for c in drifted)
+    ) + tuple(
+        Reason(Cause.DRIFTED, f"{c.name} was changed outside of flowplan", attribute=c.name) for c in drifted
+    )
     return ResourceChange(
         action=Action.UPDATE,
-        reasons=reasons,
+        reasons=reasons + tuple(r for r in recorded_only if r is not REWIRED),
         attributes=ours + drifted,
         update=update,
         resumes=current.get("status") != "paused",
@@ -112,68 +141,72 @@ def decide(
     )
 
 
-def _sends(change: AttributeChange) -> bool:
-    return change.change in (Change.IN_PLACE, Change.PAUSED)
+def _lost(kind: ResourceKind, action: Action) -> dict[str, Any]:
+    """What a replacement gives up; a creation gives up nothing."""
+    return {"loses": kind.loses, "losses": kind.losses} if action is Action.REPLACE else {}
 
 
-def _of_completed(
+def _said(resource: Resource, change: AttributeChange, words: str) -> Reason:
+    """The reason of a changed attribute: where the stack says it, or whose replacement makes it unknown."""
+    waits = sorted({r.address for u in unknowns(change.after) for r in u.references})
+    span, _ = resource.span_of((change.name,))
+    return Reason(Cause.CHANGED, words, waits[0] if waits else None, change.name, span or resource.span)
+
+
+def _without_ignored(kind: ResourceKind, update: dict[str, Any], resource: Resource) -> dict[str, Any]:
+    ignored = ignored_wholly(resource.lifecycle.ignore_changes) if resource.lifecycle.ignore_changes else ()
+    if not ignored:
+        return update
+    if "*" in ignored:
+        return {}
+    return {n: v for n, v in update.items() if not any(source in ignored for source in kind.feeds[n])}
+
+
+def _recorded_only(
+    resource: Resource, record: Record, dependencies: tuple[Address, ...], triggers: Mapping[str, Reference]
+) -> tuple[Reason, ...]:
+    """What is to be put on record although nothing changes at the provider.
+
+    Protection and retention must be on record before their block can be deleted, or deleting it would lift them;
+    the order of destruction follows from the recorded dependencies, also when the block is gone.
+    """
+    found = []
+    if resource.lifecycle.prevent_destroy != record.protected:
+        said = "on" if resource.lifecycle.prevent_destroy else "off"
+        found.append(Reason(Cause.RECORDED, f"prevent_destroy was turned {said}", span=resource.span))
+    if (resource.lifecycle.on_remove == "retain") != record.retained:
+        found.append(
+            Reason(Cause.RECORDED, f"on_remove is now {resource.lifecycle.on_remove}", span=resource.span)
+        )
+    if set(triggers) != set(record.triggers):
+        found.append(Reason(Cause.RECORDED, "replace_triggered_by changed", span=resource.span))
+    if dependencies != record.dependencies:
+        found.append(REWIRED)
+    return tuple(found)
+
+
+def _again(
     resource: Resource,
-    record: Record,
     ours: tuple[AttributeChange, ...],
     replacing: list[AttributeChange],
-    gone: bool,
-    common: Mapping[str, Any],
-) -> ResourceChange:
-    """A task that ran to its end: run again only when its declaration says something else, or ``rerun: always``."""
+    demands: Sequence[Reason],
+) -> tuple[Reason, ...]:
+    """Why a task that ran to its end runs again; empty where it does not."""
     rerun = resource.lifecycle.rerun
-    again = rerun == "always" or (rerun == "on_change" and bool(replacing))
-    if not again and not ours and dependencies_of(resource) != record.dependencies:
-        return ResourceChange(action=Action.UPDATE, reasons=(REWIRED,), **common)
-    if not again:
-        return ResourceChange(action=Action.NO_OP, **common)
-    said = tuple(f"{c.name} changed, so the completed task runs again" for c in replacing) or (
-        "lifecycle.rerun is always",
+    asked = tuple(reason for reason in demands if reason.cause is Cause.ASKED)
+    if rerun == "never":
+        return asked
+    said = tuple(
+        Reason(
+            Cause.RERUN,
+            f"{c.name} changed, so the completed task runs again",
+            attribute=c.name,
+            span=resource.span_of((c.name,))[0] or resource.span,
+        )
+        for c in replacing
     )
-    action = Action.CREATE if gone else Action.REPLACE
-    return ResourceChange(action=action, reasons=said, attributes=ours, **common)
-
-
-def removal(
-    record: Record, gone: bool, declared: Resource | None, mode: Mode
-) -> tuple[ResourceChange | None, list[Diagnostic]]:
-    """What becomes of a recorded resource that is no longer desired."""
-    kind = kind_of(record.kind)
-    why = "everything is being destroyed" if mode is Mode.DESTROY else "it is not in the stack any more"
-    common: dict[str, Any] = {
-        "address": record.address,
-        "id": record.id,
-        "name": record.name,
-        "before": record.config,
-        "dependencies": record.dependencies,
-    }
-    if gone:
-        return ResourceChange(action=Action.FORGET, reasons=(why, GONE), **common), []
-    protected = declared.lifecycle.prevent_destroy if declared is not None else record.protected
-    if protected:
-        said = "" if declared is not None else " It was protected when it was last applied."
-        problem = Diagnostic.error(
-            f"{record.address} is protected from being destroyed",
-            f"The plan would destroy it because {why}, but lifecycle.prevent_destroy is set.{said}",
-            address=record.address,
-            span=declared.span if declared else None,
-            snippet=declared.snippet if declared else "",
-            suggestion="Set prevent_destroy: false on it and apply that first.",
-        )
-        return ResourceChange(action=Action.DELETE, reasons=(why,), loses=kind.loses, **common), [problem]
-    if record.kind is Kind.RESERVATION:
-        price = record.attributes.get("price_total_usd")
-        paid = f" (${price:,.2f})" if isinstance(price, (int, float)) else ""
-        ends = record.attributes.get("end_time_utc") or "its end"
-        note = Diagnostic.warning(
-            f"{record.address} cannot be cancelled",
-            f"The provider has no way to cancel a reservation. It is dropped from the state, stays paid for{paid} "
-            f"and runs until {ends}.",
-            address=record.address,
-        )
-        return ResourceChange(action=Action.FORGET, reasons=(why,), **common), [note]
-    return ResourceChange(action=Action.DELETE, reasons=(why,), loses=kind.loses, **common), []
+    if said or demands:
+        return (*said, *demands)
+    if rerun == "always":
+        return (Reason(Cause.RERUN, "lifecycle.rerun is always", span=resource.span),)
+    return ()

@@ -68,13 +68,10 @@ def update_targets(
     needed = {}
     for name in kind.feeds:
         attribute = kind.attributes[name]
-        if (
-            name not in targets
-            or name not in current
-            or attribute.change not in (Change.IN_PLACE, Change.PAUSED)
-        ):
+        if name not in targets or name not in current:
             continue
         wanted = targets[name]
-        if isinstance(wanted, Unknown) or not same(current[name], wanted, attribute):
+        differs = isinstance(wanted, Unknown) or not same(current[name], wanted, attribute)
+        if differs and attribute.change_for(current[name], wanted).sends:
             needed[name] = wanted
     return needed

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowplan.plan.change import Action, AttributeChange, Plan, ResourceChange
-from flowplan.resources import Change, kind_of
+from flowplan.plan.reason import Reason
+from flowplan.resources import Change, Loss, kind_of
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import Fingerprint, Sensitive, Unknown, transform
 
-FORMAT = "1.0"
+FORMAT = "1.1"
 
 _ACTIONS = {
     Action.NO_OP: ["no-op"],
@@ -23,6 +24,14 @@ _ACTIONS = {
     Action.REPLACE: ["delete", "create"],
     Action.DELETE: ["delete"],
     Action.FORGET: ["forget"],
+}
+
+_LOSSES = {
+    Loss.WORK: "instances",
+    Loss.BOOT_DISK: "boot disks",
+    Loss.QUEUE_AGE: "queue age",
+    Loss.DATA: "data",
+    Loss.MONEY: "money",
 }
 
 SENSITIVE = {"$sensitive": True}
@@ -54,10 +63,14 @@ def build_document(plan: Plan, version: str) -> dict[str, Any]:
         "state": {"lineage": plan.lineage, "serial": plan.serial},
         "refreshed": plan.refreshed,
         "resource_changes": [_change(change) for change in plan.changes],
+        "moved": [{"from": str(move.origin), "to": str(move.to)} for move in plan.moves],
+        "skipped": [str(address) for address in plan.skipped],
         "resource_drift": [
             {
                 "address": str(drift.address),
                 "gone": drift.gone,
+                "kind": drift.kind.value,
+                "by": drift.by or None,
                 "attributes": [_attribute(a, {}) for a in drift.attributes],
             }
             for drift in plan.drift
@@ -85,6 +98,7 @@ def build_document(plan: Plan, version: str) -> dict[str, Any]:
         ],
         "summary": {**plan.counts(), "unchanged": plan.unchanged},
         "empty": plan.is_empty,
+        "partial": plan.is_partial,
         "errored": plan.has_errors,
         "diagnostics": [diagnostic_document(d) for d in plan.diagnostics],
     }
@@ -95,13 +109,31 @@ def _change(change: ResourceChange) -> dict[str, Any]:
         "address": str(change.address),
         "kind": change.kind.value,
         "id": change.id or None,
-        "actions": _ACTIONS[change.action],
-        "reasons": list(change.reasons),
+        "actions": ["create", "delete"] if change.creates_first else _ACTIONS[change.action],
+        "reasons": [reason.words for reason in change.reasons],
+        "causes": [_cause(reason) for reason in change.reasons],
         "loses": change.loses or None,
+        "losses": [_LOSSES[loss] for loss in change.losses],
+        "committed_usd": change.committed_usd,
+        "costs_usd": change.costs_usd,
+        "deposed": change.deposed or None,
+        "imported": change.imported or None,
         "before": shown(change.before) if change.before is not None else None,
         "after": _after(change),
         "attributes": [_attribute(a, _docs(change)) for a in change.attributes],
         "dependencies": [str(address) for address in change.dependencies],
+    }
+
+
+def _cause(reason: Reason) -> dict[str, Any]:
+    span = reason.span
+    return {
+        "cause": reason.cause.value,
+        "words": reason.words,
+        "address": str(reason.address) if reason.address else None,
+        "attribute": reason.attribute or None,
+        "file": span.source if span else None,
+        "line": span.line if span else None,
     }
 
 

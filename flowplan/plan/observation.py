@@ -42,12 +42,22 @@ class Offer:
 
 
 @frozen
+class HistoryEvent:
+    """Something the provider remembers of an object: when, what (in its words), and who; "" where nobody did it."""
+
+    at: str
+    what: str
+    by: str = ""
+
+
+@frozen
 class Observation:
     """All that one refresh saw: objects by kind and id, and the market. A value; planning reads nothing else.
 
     ``kinds`` are the kinds that were listed: an id of such a kind that is not among ``objects`` is gone.
     ``at`` is when it was asked for: what was recorded just before may be missing from lists yet.
     ``completions`` are the completion records that were read, by task id (``exit_code``, ``ended_at``).
+    ``events`` are the histories that were asked for, by id, oldest first.
     """
 
     project: str
@@ -57,6 +67,7 @@ class Observation:
     kinds: frozenset[Kind] = frozenset()
     completions: Mapping[str, Mapping[str, Any]] = field(factory=dict)
     at: datetime | None = None
+    events: Mapping[str, Sequence[HistoryEvent]] = field(factory=dict)
 
     def find(self, kind: Kind, id: str) -> Observed | None:
         """The object with this id, or None if the listing did not hold it."""

@@ -9,7 +9,7 @@ from attrs import evolve
 from flowplan.plan.change import Interrupted
 from flowplan.plan.observation import Observation, Observed
 from flowplan.state.journal import Entry, Operation
-from flowplan.state.snapshot import Record, Snapshot
+from flowplan.state.snapshot import Deposed, Record, Snapshot
 
 
 def ours(entry: Entry, objects: Iterable[Observed]) -> list[Observed]:
@@ -29,8 +29,8 @@ def ours(entry: Entry, objects: Iterable[Observed]) -> list[Observed]:
     return sorted(found, key=lambda o: (o.created_at is None, o.created_at, o.id))
 
 
-def adopt(entry: Entry, observed: Observed) -> Record:
-    """The record an interrupted creation would have left, had it ended."""
+def adopt(entry: Entry, observed: Observed, before: Record | None = None) -> Record:
+    """The record a creation leaves (an interrupted one would have left). ``before`` is what is recorded there now."""
     return Record(
         address=entry.address,
         id=observed.id,
@@ -41,7 +41,19 @@ def adopt(entry: Entry, observed: Observed) -> Record:
         protected=entry.protected,
         # Why the later one: a creation may have been sent again long after its entry began.
         created_at=max(entry.begun_at, observed.created_at or entry.begun_at),
+        retained=entry.retained,
+        deposed=_left_behind(entry, before),
+        triggers=entry.triggers,
     )
+
+
+def _left_behind(entry: Entry, before: Record | None) -> tuple[Deposed, ...]:
+    """What is still to be destroyed once a creation has taken an address: what was left there, and what it replaces."""
+    if before is None:
+        return ()
+    if not entry.deposes:
+        return before.deposed
+    return (*before.deposed, Deposed(before.id, before.name, before.dependencies))
 
 
 def settle_on_paper(
@@ -49,7 +61,7 @@ def settle_on_paper(
 ) -> tuple[Snapshot, tuple[Interrupted, ...]]:
     """The snapshot as it will be once the unfinished operations are settled, and what is said of each."""
     records, told = dict(snapshot.records), []
-    claimed = {(r.kind, r.id) for r in records.values()}
+    claimed = set(snapshot.ids())
     for entry in unfinished:
         if entry.operation is Operation.CREATE:
             if observation is None:
@@ -57,7 +69,7 @@ def settle_on_paper(
                 continue
             found = [o for o in ours(entry, observation.objects.values()) if (o.kind, o.id) not in claimed]
             if found:
-                records[entry.address] = adopt(entry, found[0])
+                records[entry.address] = adopt(entry, found[0], records.get(entry.address))
                 claimed.add((found[0].kind, found[0].id))
                 told.append(
                     Interrupted(

@@ -12,11 +12,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from flowplan.lang.stack import Source, Stack
-from flowplan.plan.change import Mode
-from flowplan.plan.observation import Observation, Observed, Offer
+from flowplan.plan.change import Mode, PlanOptions
+from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
@@ -43,6 +43,22 @@ class PlanFile:
     observation: Observation | None
     document: Mapping[str, Any]
     digest: str = ""
+    asked: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    lookups: Mapping[str, Any] = field(factory=dict)
+    """What came of the stack's lookups, so that none is carried out again."""
+
+    @property
+    def options(self) -> PlanOptions:
+        """The options that the plan was made with."""
+        return PlanOptions(self.mode, self.region, **self.asked)
+
+
+_ASKED = ("targets", "excludes", "replace", "allow_data_loss", "allow_commitment_loss")
+
+
+def asked_of(options: PlanOptions) -> dict[str, tuple[str, ...]]:
+    """The patterns among the options, as a plan file holds them."""
+    return {name: getattr(options, name) for name in _ASKED if getattr(options, name)}
 
 
 def seal_variables(stack: Stack, snapshot: Snapshot) -> dict[str, Any]:
@@ -64,10 +80,12 @@ def dump_planfile(plan: PlanFile) -> str:
         "path": plan.path,
         "mode": plan.mode.value,
         "region": plan.region,
+        "asked": {name: list(patterns) for name, patterns in plan.asked.items()},
         "refreshed": plan.refreshed,
         "state": {"lineage": plan.lineage, "serial": plan.serial},
         "sources": {source.path: source.text for source in plan.sources},
         "variables": dump(dict(plan.variables)),
+        "lookups": dump({key: dict(found) for key, found in plan.lookups.items()}),
         "observation": _observation(plan.observation),
         "plan": plan.document,
     }
@@ -106,6 +124,10 @@ def _observation(observation: Observation | None) -> Any:
             for o in observation.offers
         ],
         "completions": {id: dict(record) for id, record in observation.completions.items()},
+        "events": {
+            id: [[event.at, event.what, event.by] for event in events]
+            for id, events in observation.events.items()
+        },
     }
 
 
@@ -139,9 +161,13 @@ def load_planfile(name: str, text: str) -> PlanFile:
             serial=body["state"]["serial"],
             sources=tuple(Source(path, source) for path, source in body["sources"].items()),
             variables=load(body["variables"]),
+            lookups=load(body.get("lookups", {})),
             observation=_load_observation(body["observation"]),
             document=body["plan"],
             digest=digest,
+            asked={
+                name: tuple(patterns) for name, patterns in body.get("asked", {}).items() if name in _ASKED
+            },
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _bad(name, f"It lacks something that a plan holds ({error}).") from None
@@ -163,6 +189,7 @@ def _load_observation(body: Any) -> Observation | None:
         offers=tuple(Offer(*offer) for offer in body["offers"]),
         kinds=frozenset(Kind(kind) for kind in body["kinds"]),
         completions=body["completions"],
+        events={id: tuple(HistoryEvent(*e) for e in events) for id, events in body.get("events", {}).items()},
         at=parse_instant(body["at"]) if body["at"] else None,
     )
 
@@ -196,14 +223,20 @@ def check_secrets(plan: PlanFile, stack: Stack, key: bytes) -> list[str]:
     return wrong
 
 
-def observed_for_plan(observation: Observation | None, snapshot: Snapshot) -> Observation | None:
-    """The part of an observation that planning reads: recorded objects, live names, and the market."""
+def observed_for_plan(
+    observation: Observation | None, snapshot: Snapshot, stack: Stack | None = None
+) -> Observation | None:
+    """The part of an observation that planning reads: recorded objects, what is imported, live names, the market."""
     if observation is None:
         return None
-    ids = {(record.kind, record.id) for record in snapshot.records.values()}
+    ids = set(snapshot.ids())
+    imports = stack.imports if stack is not None else ()
+    ids |= {(entry.to.kind, entry.id) for entry in imports if entry.id}
+    named = {(entry.to.kind, entry.name) for entry in imports if entry.name}
     kept = {
         key: observed
         for key, observed in observation.objects.items()
-        if key in ids or (observed.exists and observed.kind is Kind.VOLUME)
+        if key in ids
+        or (observed.exists and (observed.kind is Kind.VOLUME or (observed.kind, observed.name) in named))
     }
     return evolve(observation, objects=kept)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from flowplan.models.schema import DIALECT
-from flowplan.plan.change import Action, Mode
+from flowplan.plan.change import Action, DriftKind, Mode
 from flowplan.plan.document import _ACTIONS as ACTIONS
+from flowplan.plan.document import _LOSSES as LOSSES
+from flowplan.plan.reason import Cause
 from flowplan.resources import Change
 from flowplan.state.journal import Operation
 from flowplan.values.address import Kind
@@ -26,13 +28,14 @@ _VERSION = {
 _ADDRESS = {"type": "string", "description": 'The address of a resource: task.train, or task.train["key"].'}
 _ADDRESSES = {"type": "array", "items": _ADDRESS}
 _COUNT = {"type": "integer", "minimum": 0}
+_MOVE: dict[str, Any] = {"from": _ADDRESS, "to": _ADDRESS}
 _VALUE = {
     "description": 'Any value. {"$sensitive": true} stands for one that is not shown, {"$unknown": true} for one '
     "that is known after apply; waits_for names the attributes that decide it."
 }
 _ACTIONS = {
-    "enum": [ACTIONS[action] for action in Action],
-    "description": "What is done, in order; a replacement is two actions.",
+    "enum": [*(ACTIONS[action] for action in Action), ["create", "delete"]],
+    "description": "What is done, in order; a replacement is two actions, the creation first where that is asked for.",
 }
 
 
@@ -60,6 +63,9 @@ def plan_schema() -> Schema:
                 "resource_change", "What is done to each resource; one without a change is not listed."
             ),
             resource_drift=_list("drift", "What another hand has changed since the last apply."),
+            moved=_list("move", "Records that get another address; nothing changes at the provider."),
+            skipped={**_ADDRESSES, "description": "What --target and --exclude leave out."},
+            partial=_flag("Whether anything was left out, so that the stack need not be reached."),
             output_changes={"type": "object", "additionalProperties": _ref("output_change")},
             interrupted=_list("interrupted", "Operations of an earlier apply that began and did not end."),
             steps=_list("step", "What apply does, and what each step waits for."),
@@ -78,12 +84,33 @@ def plan_schema() -> Schema:
                 id=_maybe("The provider's id of what exists."),
                 actions=_ACTIONS,
                 reasons={"type": "array", "items": {"type": "string"}, "description": "Why, in words."},
+                causes=_list("cause", "The same reasons, for programs."),
                 loses=_maybe("What is lost by it."),
+                losses={
+                    "type": "array",
+                    "items": {"enum": list(LOSSES.values())},
+                    "description": "The kinds of what is lost for good.",
+                },
+                committed_usd=_amount("Money already paid that is given up, in US dollars."),
+                costs_usd=_amount("About what it commits anew, in US dollars."),
+                deposed=_maybe(
+                    "The id of an object that a newer one has replaced, where the change is about that."
+                ),
+                imported=_maybe("The id of an existing object that is taken into the state first."),
                 before={"type": ["object", "null"], "description": "The configuration as recorded."},
                 after={"type": ["object", "null"], "description": "The configuration as the stack says it."},
                 attributes=_list("attribute", "What differs."),
                 dependencies={**_ADDRESSES, "description": "What the resource needs."},
             ),
+            "cause": _object(
+                cause=_words([one.value for one in Cause], "The kind of the reason."),
+                words=_text("The reason."),
+                address=_maybe("The other resource whose change is behind it."),
+                attribute=_maybe("The attribute it is about."),
+                file=_maybe("Where the stack says so."),
+                line={"type": ["integer", "null"], "description": "The line there."},
+            ),
+            "move": _object("", **_MOVE),
             "attribute": _object(
                 name=_text("The attribute."),
                 before=_VALUE,
@@ -97,6 +124,10 @@ def plan_schema() -> Schema:
             "drift": _object(
                 address=_ADDRESS,
                 gone=_flag("Whether the whole object is gone."),
+                kind=_words(
+                    [one.value for one in DriftKind], "What it means: harmful is what the plan undoes."
+                ),
+                by=_maybe("Who did it, where the provider's history says so."),
                 attributes=_list("attribute", "What differs from what is recorded."),
             ),
             "output_change": _object(actions=_ACTIONS, before=_VALUE, after=_VALUE),
@@ -179,6 +210,10 @@ def _text(description: str) -> Schema:
 
 def _maybe(description: str) -> Schema:
     return {"type": ["string", "null"], "description": description}
+
+
+def _amount(description: str) -> Schema:
+    return {"type": ["number", "null"], "description": description}
 
 
 def _flag(description: str) -> Schema:

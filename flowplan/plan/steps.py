@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from flowplan.graph import Graph, topological
+from attrs import define, field
+
+from flowplan.graph import Edge, Graph, topological
 from flowplan.graph.order import CycleFound
 from flowplan.lang.stack import Condition, Stack
 from flowplan.plan.change import Action, ResourceChange, Step, StepKind
+from flowplan.plan.holders import block_handovers, detaches_first
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address, Kind
 
@@ -15,8 +19,37 @@ _MAKES = {Action.CREATE: StepKind.CREATE, Action.REPLACE: StepKind.CREATE, Actio
 _ENDS = {Action.DELETE: StepKind.DELETE, Action.REPLACE: StepKind.DELETE, Action.FORGET: StepKind.FORGET}
 
 
-def _id(kind: StepKind, address: Address) -> str:
-    return f"{kind.value} {address}"
+def _id(kind: StepKind, address: Address, deposed: str = "") -> str:
+    return f"{kind.value} {address}" + (f" ({deposed})" if deposed else "")
+
+
+@define(eq=False)
+class _Drawing:
+    """The action graph while it is drawn. ``wishes`` are needs that are given up where they close a circle."""
+
+    by_address: Mapping[Address, ResourceChange]
+    needs: dict[str, list[str]] = field(factory=dict)
+    tolerates: dict[str, list[str]] = field(factory=dict)
+    facts: dict[str, dict[str, Any]] = field(factory=dict)
+    wishes: list[tuple[str, str]] = field(factory=list)
+
+    def add(self, kind: StepKind, address: Address, deposed: str = "", **more: Any) -> str:
+        step = more.pop("id", "") or _id(kind, address, deposed)
+        self.needs.setdefault(step, [])
+        self.facts.setdefault(step, {"kind": kind, "address": address, "deposed": deposed, **more})
+        return step
+
+    def made(self, address: Address) -> str:
+        """The step after which a resource is as it is wanted; "" where nothing is done to make it so."""
+        change = self.by_address.get(address)
+        return _id(_MAKES[change.action], address) if change is not None and change.action in _MAKES else ""
+
+    def ended(self, address: Address) -> str:
+        """The step that ends what is recorded now; "" where it stays."""
+        change = self.by_address.get(address)
+        if change is None or change.action not in _ENDS:
+            return ""
+        return _id(_ENDS[change.action], address, change.id if change.creates_first else "")
 
 
 def build_steps(
@@ -25,138 +58,199 @@ def build_steps(
     """The steps of a plan in an order that respects all needs.
 
     Made after what it depends on is made (or has run as far as ``depends_on`` asks); destroyed after every
-    dependent is destroyed or has let go of it; a replacement is made after the old one is gone.
+    dependent is destroyed or has let go of it; a replacement is made after the old one is gone, or, created
+    first, before: then the old one goes when the new one runs and all its dependents have moved over.
     """
-    by_address = {change.address: change for change in changes}
-    needs: dict[str, list[str]] = {}
-    tolerates: dict[str, list[str]] = {}
-    of: dict[str, tuple[StepKind, Address, Condition | None]] = {}
-
-    def add(kind: StepKind, address: Address) -> str:
-        step = _id(kind, address)
-        needs.setdefault(step, [])
-        of[step] = (kind, address, None)
-        return step
-
+    drawing = _Drawing({change.address: change for change in changes if not change.deposed})
     for change in changes:
-        if change.action in _ENDS:
-            add(_ENDS[change.action], change.address)
-        if change.action in _MAKES:
-            made = add(_MAKES[change.action], change.address)
-            if change.action is Action.REPLACE:
-                needs[made].append(_id(StepKind.DELETE, change.address))
+        _add_own(change, snapshot, drawing)
     for change in changes:
-        if change.action in _MAKES:
-            _after_dependencies(change, stack, graph, snapshot, by_address, needs, tolerates, of)
-    order = _ordered(needs, _before_dependencies(snapshot, by_address, needs), of)
+        if not change.deposed and change.action in _MAKES:
+            _after_dependencies(change, stack, graph, snapshot, drawing)
+    _before_dependencies(snapshot, changes, drawing)
+    for giver, taker in block_handovers(stack, snapshot, drawing.by_address):
+        _hand_over(giver, taker, drawing)
+    _free_names(changes, drawing)
     return tuple(
         Step(
-            step,
-            of[step][0],
-            of[step][1],
-            tuple(dict.fromkeys(needs[step])),
-            tuple(tolerates.get(step, ())),
-            of[step][2],
+            id=step,
+            needs=tuple(dict.fromkeys(drawing.needs[step])),
+            tolerates=tuple(dict.fromkeys(drawing.tolerates.get(step, ()))),
+            **drawing.facts[step],
         )
-        for step in order
+        for step in _ordered(drawing)
     )
 
 
-def _ordered(
-    needs: dict[str, list[str]],
-    wishes: Sequence[tuple[str, str]],
-    of: Mapping[str, tuple[StepKind, Address, Condition | None]],
-) -> list[str]:
-    """The steps in order, with as many of ``wishes`` added to ``needs`` as close no circle: all, or else none.
+def _add_own(change: ResourceChange, snapshot: Snapshot, drawing: _Drawing) -> None:
+    """The steps of one change, in the order they have among themselves."""
+    address = change.address
+    if change.deposed:
+        _end_deposed(change, snapshot, drawing)
+        return
+    before = [drawing.add(StepKind.IMPORT, address)] if change.imported else []
+    if change.action in (Action.UPDATE, Action.FORGET) and detaches_first(change):
+        let_go = drawing.add(StepKind.DETACH, address)
+        drawing.needs[let_go] += before
+        before = [let_go]
+    if change.creates_first:
+        made = drawing.add(StepKind.CREATE, address)
+        drawing.needs[made] += before
+        end = drawing.add(StepKind.DELETE, address, change.id)
+        drawing.needs[end].append(made)
+        _until_running(address, end, made, drawing)
+        return
+    if change.action in _ENDS:
+        end = drawing.add(_ENDS[change.action], address)
+        drawing.needs[end] += before
+        before = [end]
+    if change.action in _MAKES:
+        made = drawing.add(_MAKES[change.action], address)
+        drawing.needs[made] += before
+
+
+def _end_deposed(change: ResourceChange, snapshot: Snapshot, drawing: _Drawing) -> None:
+    """The end of an object that was replaced before: after its successor runs, before its address is given up."""
+    address = change.address
+    end = drawing.add(_ENDS[change.action], address, change.deposed)
+    own = drawing.by_address.get(address)
+    if own is not None and own.action in _ENDS and not own.creates_first:
+        # Why: both are on the one record of the address, which must not be gone while it holds something.
+        drawing.needs.setdefault(_id(_ENDS[own.action], address), []).append(end)
+        return
+    made = _id(_MAKES[own.action], address) if own is not None and own.action in _MAKES else ""
+    if made:
+        drawing.needs[end].append(made)
+    record = snapshot.records.get(address)
+    is_over = record is not None and record.attributes.get("completion") is not None
+    if change.action is Action.DELETE and not is_over:
+        _until_running(address, end, made, drawing)
+
+
+def _until_running(address: Address, end: str, made: str, drawing: _Drawing) -> None:
+    """Let a replaced task end only when its successor runs: that one may have to wait for a machine."""
+    if address.kind is not Kind.TASK:
+        return
+    runs = drawing.add(StepKind.AWAIT, address, id=f"await {address} running", condition=Condition.RUNNING)
+    if made and made not in drawing.needs[runs]:
+        drawing.needs[runs].append(made)
+    drawing.needs[end].append(runs)
+
+
+def _ordered(drawing: _Drawing) -> list[str]:
+    """The steps in order, with all wishes granted, or else none.
 
     A wish is for something to be let go of before it is destroyed. It closes a circle where the one that lets
     go has to wait, in turn, for a replacement that comes after that very destruction.
     """
-    wished = {step: list(others) for step, others in needs.items()}
-    for step, other in wishes:
-        wished[step].append(other)
+    facts = drawing.facts
 
     def sorted_by(graph: Mapping[str, list[str]]) -> list[str]:
-        return topological(graph, key=lambda step: (of[step][1].sort_key, step))
+        return topological(graph, key=lambda step: (facts[step]["address"].sort_key, step))
 
+    wished = {step: list(others) for step, others in drawing.needs.items()}
+    for step, other in drawing.wishes:
+        wished[step].append(other)
     try:
         order = sorted_by(wished)
     except CycleFound:
-        return sorted_by(needs)
-    needs.update(wished)
+        return sorted_by(drawing.needs)
+    drawing.needs.update(wished)
     return order
 
 
 def _after_dependencies(
-    change: ResourceChange,
-    stack: Stack,
-    graph: Graph,
-    snapshot: Snapshot,
-    by_address: Mapping[Address, ResourceChange],
-    needs: dict[str, list[str]],
-    tolerates: dict[str, list[str]],
-    of: dict[str, tuple[StepKind, Address, Condition | None]],
+    change: ResourceChange, stack: Stack, graph: Graph, snapshot: Snapshot, drawing: _Drawing
 ) -> None:
     own = _id(_MAKES[change.action], change.address)
     lenient = {d.address for d in stack.resources[change.address].depends_on if d.failed_ok}
     for edge in graph.edges.get(change.address, ()):
-        other = by_address.get(edge.dependency)
-        made = _id(_MAKES[other.action], edge.dependency) if other and other.action in _MAKES else ""
-        waits = (
-            edge.condition is not Condition.CREATED
-            and edge.dependency.kind is Kind.TASK
-            and change.action is not Action.UPDATE
+        step = _awaited(edge, change, snapshot, drawing, edge.dependency in lenient) or drawing.made(
+            edge.dependency
         )
-        if waits and not _satisfied(
-            edge.dependency, edge.condition, other, snapshot, edge.dependency in lenient
-        ):
-            step = f"await {edge.dependency} {edge.condition.value}"
-            if step not in needs:
-                needs[step] = [made] if made else []
-                of[step] = (StepKind.AWAIT, edge.dependency, edge.condition)
-            needs[own].append(step)
+        if step:
+            drawing.needs[own].append(step)
             if edge.dependency in lenient:
-                tolerates.setdefault(own, []).append(step)
-        elif made:
-            needs[own].append(made)
-            if edge.dependency in lenient:
-                tolerates.setdefault(own, []).append(made)
+                drawing.tolerates.setdefault(own, []).append(step)
 
 
-def _satisfied(
-    address: Address,
-    condition: Condition,
-    change: ResourceChange | None,
-    snapshot: Snapshot,
-    failed_ok: bool,
-) -> bool:
+def _awaited(
+    edge: Edge, change: ResourceChange, snapshot: Snapshot, drawing: _Drawing, failed_ok: bool
+) -> str:
+    """The step that waits until a predecessor has come as far as asked; "" where there is nothing to wait for."""
+    other = edge.dependency
+    if (
+        edge.condition is Condition.CREATED
+        or other.kind is not Kind.TASK
+        or change.action is Action.UPDATE
+        or _satisfied(edge, drawing.by_address.get(other), snapshot, failed_ok)
+    ):
+        return ""
+    step = drawing.add(
+        StepKind.AWAIT, other, id=f"await {other} {edge.condition.value}", condition=edge.condition
+    )
+    if (made := drawing.made(other)) and made not in drawing.needs[step]:
+        drawing.needs[step].append(made)
+    return step
+
+
+def _satisfied(edge: Edge, change: ResourceChange | None, snapshot: Snapshot, failed_ok: bool) -> bool:
     """Whether a predecessor that is not being made anew has already come as far as asked."""
     if change is not None and change.action in (Action.CREATE, Action.REPLACE):
         return False
-    record = snapshot.records.get(address)
+    record = snapshot.records.get(edge.dependency)
     completion = record.attributes.get("completion") if record else None
     if not isinstance(completion, Mapping):
         return False
-    return condition is Condition.RUNNING or failed_ok or completion.get("exit_code") == 0
+    code = completion.get("exit_code")  # None where it was cancelled: then nothing runs, and nothing will
+    return failed_ok or code == 0 or (edge.condition is Condition.RUNNING and code is not None)
 
 
-def _before_dependencies(
-    snapshot: Snapshot, by_address: Mapping[Address, ResourceChange], needs: dict[str, list[str]]
-) -> list[tuple[str, str]]:
+def _before_dependencies(snapshot: Snapshot, changes: Sequence[ResourceChange], drawing: _Drawing) -> None:
     """What is destroyed waits for every recorded dependent that is destroyed; and, by wish, for those that let go.
 
-    Returns the wishes: (destruction, update that lets go of it). An update that sends nothing lets go of nothing.
+    An update that sends nothing lets go of nothing. What is destroyed after its replacement was made waits for all
+    its dependents: until then they hold the old one.
     """
-    wishes = []
-    for address, change in by_address.items():
-        record = snapshot.records.get(address)
+    for change in changes:
+        if change.deposed:
+            own = _id(_ENDS[change.action], change.address, change.deposed)
+            for dependency in change.dependencies:
+                if end := drawing.ended(dependency):
+                    drawing.needs[end].append(own)
+            continue
+        record = snapshot.records.get(change.address)
         for dependency in record.dependencies if record else ():
-            other = by_address.get(dependency)
-            if other is None or other.action not in _ENDS:
+            end = drawing.ended(dependency)
+            if not end:
                 continue
-            end = _id(_ENDS[other.action], dependency)
-            if change.action in _ENDS:
-                needs[end].append(_id(_ENDS[change.action], address))
+            if own := drawing.ended(change.address):
+                drawing.needs[end].append(own)
+            if drawing.by_address[dependency].creates_first and (made := drawing.made(change.address)):
+                drawing.needs[end].append(made)
             elif change.action is Action.UPDATE and change.update and dependency not in change.dependencies:
-                wishes.append((end, _id(StepKind.UPDATE, address)))
-    return wishes
+                drawing.wishes.append((end, _id(StepKind.UPDATE, change.address)))
+            elif change.action is Action.FORGET and detaches_first(change):
+                drawing.wishes.append((end, _id(StepKind.DETACH, change.address)))
+
+
+def _free_names(changes: Sequence[ResourceChange], drawing: _Drawing) -> None:
+    """A new volume waits until the one that bears its name is gone: names are unique in a project."""
+    held = {
+        c.name: c.address
+        for c in changes
+        if c.kind is Kind.VOLUME and not c.deposed and c.action in (Action.DELETE, Action.REPLACE)
+    }
+    for change in changes if held else ():
+        holder = held.get(str(change.targets.get("name")))
+        if change.action is Action.CREATE and change.kind is Kind.VOLUME and holder is not None:
+            drawing.wishes.append((drawing.made(change.address), drawing.ended(holder)))
+
+
+def _hand_over(giver: Address, taker: Address, drawing: _Drawing) -> None:
+    """A volume that one instance may use at a time is taken by one only after the other has let go of it."""
+    detach = _id(StepKind.DETACH, giver)
+    given = drawing.ended(giver) or (detach if detach in drawing.needs else drawing.made(giver))
+    taken = drawing.made(taker)
+    if given and taken and given != taken:
+        drawing.wishes.append((taken, given))

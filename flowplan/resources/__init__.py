@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from flowplan.resources.attribute import Attribute, Change, ResourceKind, Settings
+from flowplan.resources.attribute import Attribute, Change, Loss, ResourceKind, Settings, lost
 from flowplan.values.address import Kind
 
-__all__ = ["Attribute", "Change", "ResourceKind", "Settings", "kind_of"]
+__all__ = ["Attribute", "Change", "Loss", "ResourceKind", "Settings", "kind_of", "lost"]
 
 
 @cache

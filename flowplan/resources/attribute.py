@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -11,14 +11,22 @@ from attrs import field, frozen
 from flowplan.values.address import Kind
 from flowplan.values.convert import Problem
 
-__all__ = ["Attribute", "Change", "Problem", "ResourceKind", "Settings", "Wire"]
+__all__ = ["Attribute", "Change", "Loss", "Problem", "ResourceKind", "Settings", "Wire", "lost"]
 
 
 class Change(Enum):
-    """What it takes to change an attribute of a resource that exists."""
+    """What it takes to change an attribute of a resource that exists: the one answer its declaration gives."""
 
     IN_PLACE = "in place"
     """One request changes it while the resource lives on."""
+    RENAME = "rename in place"
+    """One request gives it another name; nothing else notices."""
+    EXTEND = "extend"
+    """One request makes it last longer, and is charged at once."""
+    RETURN = "return capacity"
+    """Instances are paused and given back to the provider for good."""
+    ATTACH = "attach or detach"
+    """One request with the whole list of volumes; nothing has to stand still."""
     PAUSED = "in place, paused"
     """The resource is paused, changed and resumed."""
     REPLACE = "replace"
@@ -27,6 +35,34 @@ class Change(Enum):
     """The provider cannot do it, and a replacement would throw committed money away."""
     LOCAL = "local"
     """Only flowplan's own record changes; the provider never hears of it."""
+    PROVIDER = "decided by the provider"
+    """No configuration says it: it is read, and never changed by a plan."""
+
+    @property
+    def sends(self) -> bool:
+        """Whether it is done by a request while the resource lives on."""
+        return self in _SENT
+
+
+_SENT = frozenset(
+    {Change.IN_PLACE, Change.RENAME, Change.EXTEND, Change.RETURN, Change.ATTACH, Change.PAUSED}
+)
+
+
+class Loss(Enum):
+    """What destroying a resource takes away for good; the value is how it is said."""
+
+    WORK = "the running instances"
+    BOOT_DISK = "their boot disks"
+    QUEUE_AGE = "the bid's age in the auction"
+    DATA = "all data on the volume"
+    MONEY = "the money already paid for it"
+
+
+def lost(losses: Sequence[Loss]) -> str:
+    """Several losses as a phrase: ``a, b and c``; "" for none."""
+    words = [loss.value for loss in losses]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
 
 
 @frozen
@@ -50,19 +86,32 @@ Decide = Callable[[Any, Any], Change]
 class Attribute:
     """One attribute of a kind.
 
-    ``change`` is what changing it takes, or a function of the old and the new value. ``computed`` attributes
-    are decided by the provider and cannot be configured. ``loses`` says what a replacement for its sake
-    destroys. ``unordered`` lists are compared as sets.
+    ``change`` is what changing it takes, or a function of the old and the new value; ``outcomes`` are then all
+    its answers. ``computed`` attributes are decided by the provider and cannot be configured. ``losses`` is what
+    a replacement for its sake takes away, ``request`` what is sent where it is changed while the resource lives.
+    ``unordered`` lists are compared as sets.
     """
 
     name: str
-    change: Change | Decide = Change.REPLACE
+    change: Change | Decide
     computed: bool = False
     sensitive: bool = False
     wire: Wire | None = None
-    loses: str = ""
+    losses: tuple[Loss, ...] = ()
     unordered: bool = False
     doc: str = ""
+    request: str = ""
+    outcomes: tuple[Change, ...] = ()
+
+    @property
+    def loses(self) -> str:
+        """The losses, in words."""
+        return lost(self.losses)
+
+    @property
+    def answers(self) -> tuple[Change, ...]:
+        """Everything that changing it can take."""
+        return (self.change,) if isinstance(self.change, Change) else self.outcomes
 
     def change_for(self, before: Any, after: Any) -> Change:
         """What changing it from ``before`` to ``after`` takes."""
@@ -98,7 +147,12 @@ class ResourceKind:
     normalise: Normalise
     targets: Targets
     feeds: Mapping[str, tuple[str, ...]] = field(factory=dict)
-    loses: str = ""
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def loses(self) -> str:
+        """What destroying one takes away for good, in words."""
+        return lost(self.losses)
 
     @property
     def configurable(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,13 +56,31 @@ def normalise(model: type, body: Mapping[str, Any], samples: Samples) -> tuple[d
         with suffix_disabled():
             value: object = structure(model, plain)
     except Invalid as invalid:
-        return dict(body), [_without_secrets(p, held) for p in invalid.problems if not _is_stand_in(p, held)]
+        own = [problem for problem in invalid.problems if not _is_stand_in(problem, held)]
+        return dict(body), [_without_secrets(problem, held) for problem in _without_echoes(own)]
     full: dict[str, Any] = unstructure(value)
     if unique is not None:
         full["unique_name"] = unique
+    misfits = [one for path, original in held if (one := _misfit(full, path, original)) is not None]
     for path, original in held:
         _put(full, path, original)
-    return full, []
+    return full, misfits
+
+
+def listed(value: Any, pick: Callable[[Any], Any] = lambda item: item) -> Any:
+    """``pick`` of each item of a configured list (of none, where there is no list); unknown where the list is."""
+    if isinstance(value, Unknown):
+        return Unknown(
+            value.references,
+            value.source,
+            evaluate=lambda lookup: listed(value.resolve(lookup), pick),
+            sensitive=value.sensitive,
+            type="list",
+            needs=(value,),
+        )
+    if isinstance(value, Sensitive):
+        return Sensitive(listed(value.reveal(), pick))
+    return [pick(item) for item in value or ()]
 
 
 def _in_the_open(path: Path) -> Problem:
@@ -98,6 +117,26 @@ def _stand_in(value: Any, path: Path, held: list[tuple[Path, Any]], samples: Sam
     return value
 
 
+def _misfit(full: Mapping[str, Any], path: Path, original: Any) -> Problem | None:
+    """Why an unknown value cannot fit its field, where its type is certain already: a number is wanted, and it is none."""
+    if not isinstance(original, Unknown) or original.type in ("", "number"):
+        return None
+    sample: Any = full
+    for part in path:
+        try:
+            sample = sample[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    if isinstance(sample, bool) or not isinstance(sample, (int, float)):
+        return None
+    given = {"string": "a text"}.get(original.type, f"a {original.type}")
+    return Problem(
+        path,
+        f"{path_text(path)} must be a number, and this will be {given}",
+        "Use a value that is a number, or turn it into one with | int.",
+    )
+
+
 def _put(target: Any, path: Path, value: Any) -> None:
     """Set ``value`` at ``path``; where the model has changed the shape on the way, the outer value is kept."""
     for part in path[:-1]:
@@ -109,6 +148,22 @@ def _put(target: Any, path: Path, value: Any) -> None:
         target[path[-1]] = value
     except (IndexError, TypeError):
         return
+
+
+def _without_echoes(problems: list[Problem]) -> list[Problem]:
+    """The problems without those of a missing field that stands there under a misspelt or retired name."""
+    meant = {
+        word
+        for problem in problems
+        if " is not a field" in problem.message
+        for word in re.findall(r"[a-z_]{3,}", problem.suggestion)
+    }
+    return [
+        problem
+        for problem in problems
+        if not problem.message.endswith(" is required")
+        or meant.isdisjoint(re.findall(r"[a-z_]{3,}", problem.message))
+    ]
 
 
 def _is_stand_in(problem: Problem, held: list[tuple[Path, Any]]) -> bool:

@@ -34,7 +34,11 @@ def render_reference() -> str:
 def takes(attribute: Attribute) -> str:
     """What changing an attribute takes, in words."""
     change = attribute.change
-    return _SAID.get(change, change.value) if isinstance(change, Change) else DEPENDS
+    return _words(change) if isinstance(change, Change) else DEPENDS
+
+
+def _words(change: Change) -> str:
+    return _SAID.get(change, change.value)
 
 
 def _configurable(kind: ResourceKind) -> Iterator[str]:
@@ -43,7 +47,9 @@ def _configurable(kind: ResourceKind) -> Iterator[str]:
     for name in kind.configurable:
         one = kind.attributes[name]
         loss = f"Loses {one.loses}." if one.loses not in ("", kind.loses) else ""
-        note = " ".join(words for words in (one.doc, loss) if words)
+        choice = f"One of: {', '.join(_words(answer) for answer in one.answers)}." if one.outcomes else ""
+        request = f"`{one.request}`" if one.request else ""
+        note = " ".join(words for words in (one.doc, choice, loss, request) if words)
         yield f"| `{name}` | {takes(one)} | {_sent_as(kind, name)} | {note} |"
 
 

@@ -11,19 +11,34 @@ from datetime import timedelta
 from typing import Any
 
 from flowplan.models import ReservationSpec
-from flowplan.resources.attribute import Attribute, Change, Problem, ResourceKind, Settings, Wire
-from flowplan.resources.normalise import normalise
+from flowplan.resources.attribute import Attribute, Change, Loss, Problem, ResourceKind, Settings, Wire
+from flowplan.resources.normalise import listed, normalise
 from flowplan.values.address import Kind
 from flowplan.values.quantity import format_instant, parse_instant
 from flowplan.values.value import Unknown
 
-_MONEY = "the money already paid for it"
+_MONEY = (Loss.MONEY,)
 
 
 def _duration(before: Any, after: Any) -> Change:
     """Longer is one request to extend; shorter is impossible."""
     if isinstance(before, int) and isinstance(after, int) and after > before:
-        return Change.IN_PLACE
+        return Change.EXTEND
+    return Change.REFUSED
+
+
+def _later(before: Any, after: Any) -> Change:
+    """The end moves forwards only."""
+    try:
+        return Change.EXTEND if parse_instant(after) > parse_instant(before) else Change.REFUSED
+    except (TypeError, ValueError, AttributeError):
+        return Change.REFUSED
+
+
+def _quantity(before: Any, after: Any) -> Change:
+    """Fewer instances are given back; more would have to be bought by another reservation."""
+    if isinstance(before, int) and isinstance(after, int) and 0 < after < before:
+        return Change.RETURN
     return Change.REFUSED
 
 
@@ -37,7 +52,9 @@ def _normalise(body: Mapping[str, Any], default_name: str) -> tuple[dict[str, An
     if "project_id" in body and body["project_id"] is not None:
         problems.append(
             Problem(
-                ("project_id",), "the project of a stack's resources is set once, in its provider section"
+                ("project_id",),
+                "the project of a stack's resources is set once, in its provider section",
+                "Write project: … below provider:.",
             )
         )
     config, found = normalise(
@@ -72,51 +89,79 @@ def _targets(config: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "quantity": config["quantity"],
         "start_time_utc": config["start_time_utc"],
         "end_time_utc": _end(config),
-        "volume_ids": list(config.get("volumes") or []),
-        "ssh_key_ids": list(config.get("ssh_keys") or []),
+        "volume_ids": listed(config.get("volumes")),
+        "ssh_key_ids": listed(config.get("ssh_keys")),
         "startup_script": config.get("startup_script"),
     }
 
 
 _ATTRIBUTES = (
-    Attribute("name", Change.REFUSED, wire=Wire("name", "name"), loses=_MONEY),
-    Attribute("project_id", Change.REFUSED, loses=_MONEY),
+    Attribute("name", Change.REFUSED, wire=Wire("name", "name"), losses=_MONEY),
+    Attribute("project_id", Change.REFUSED, losses=_MONEY),
     Attribute(
         "instance_type",
         Change.REFUSED,
         wire=Wire("instance_type", "instance_type", "instance_type"),
-        loses=_MONEY,
+        losses=_MONEY,
     ),
-    Attribute("region", Change.REFUSED, wire=Wire("region", "region"), loses=_MONEY),
-    Attribute("quantity", Change.REFUSED, wire=Wire("instance_quantity", "instance_quantity"), loses=_MONEY),
+    Attribute("region", Change.REFUSED, wire=Wire("region", "region"), losses=_MONEY),
     Attribute(
-        "start_time_utc", Change.REFUSED, wire=Wire("start_time", "start_time", "instant"), loses=_MONEY
+        "quantity",
+        _quantity,
+        wire=Wire("instance_quantity", "instance_quantity"),
+        losses=_MONEY,
+        doc="Fewer are given back, for good; more are refused.",
+        request="POST /v2/reservation/ID/terminate-instances {instances, reduce_capacity}",
+        outcomes=(Change.RETURN, Change.REFUSED),
     ),
-    Attribute("duration_hours", _duration, loses=_MONEY, doc="Longer extends it; shorter is refused."),
-    Attribute("ssh_keys", Change.REFUSED, loses=_MONEY),
-    Attribute("volumes", Change.IN_PLACE, unordered=True),
+    Attribute(
+        "start_time_utc", Change.REFUSED, wire=Wire("start_time", "start_time", "instant"), losses=_MONEY
+    ),
+    Attribute(
+        "duration_hours",
+        _duration,
+        losses=_MONEY,
+        doc="Longer extends it; shorter is refused.",
+        request="POST /v2/reservation/ID/extend {end_time}",
+        outcomes=(Change.EXTEND, Change.REFUSED),
+    ),
+    Attribute("ssh_keys", Change.REFUSED, losses=_MONEY),
+    Attribute(
+        "volumes",
+        Change.ATTACH,
+        unordered=True,
+        request="PATCH /v2/reservation/ID {volumes}",
+        doc="The whole list is sent at once.",
+    ),
     Attribute(
         "startup_script",
         Change.REFUSED,
         sensitive=True,
         wire=Wire("launch_specification.startup_script", "", "script"),
-        loses=_MONEY,
+        losses=_MONEY,
     ),
-    Attribute("reservation_id", computed=True, wire=Wire("", "fid")),
-    Attribute("end_time_utc", Change.IN_PLACE, computed=True, wire=Wire("end_time", "end_time", "instant")),
-    Attribute("status", computed=True, wire=Wire("", "status", "reservation_status")),
-    Attribute("price_total_usd", computed=True, wire=Wire("", "total_price", "money")),
-    Attribute("instances", computed=True, wire=Wire("", "instances", "ids"), unordered=True),
-    Attribute("created_at", computed=True, wire=Wire("", "created_at", "instant")),
+    Attribute("reservation_id", Change.PROVIDER, computed=True, wire=Wire("", "fid")),
+    Attribute(
+        "end_time_utc",
+        _later,
+        computed=True,
+        wire=Wire("end_time", "end_time", "instant"),
+        outcomes=(Change.EXTEND, Change.REFUSED),
+    ),
+    Attribute("status", Change.PROVIDER, computed=True, wire=Wire("", "status", "reservation_status")),
+    Attribute("price_total_usd", Change.PROVIDER, computed=True, wire=Wire("", "total_price", "money")),
+    Attribute("instances", Change.PROVIDER, computed=True, wire=Wire("", "instances", "ids"), unordered=True),
+    Attribute("created_at", Change.PROVIDER, computed=True, wire=Wire("", "created_at", "instant")),
     Attribute(
         "volume_ids",
-        Change.IN_PLACE,
+        Change.ATTACH,
         computed=True,
         wire=Wire("launch_specification.volumes", "launch_specification.volumes", "ids"),
         unordered=True,
     ),
     Attribute(
         "ssh_key_ids",
+        Change.REFUSED,
         computed=True,
         wire=Wire("launch_specification.ssh_keys", "launch_specification.ssh_keys", "ids"),
         unordered=True,
@@ -129,6 +174,10 @@ RESERVATION = ResourceKind(
     attributes={attribute.name: attribute for attribute in _ATTRIBUTES},
     normalise=_normalise,
     targets=_targets,
-    feeds={"end_time_utc": ("duration_hours", "start_time_utc"), "volume_ids": ("volumes",)},
-    loses=_MONEY,
+    feeds={
+        "quantity": ("quantity",),
+        "end_time_utc": ("duration_hours", "start_time_utc"),
+        "volume_ids": ("volumes",),
+    },
+    losses=_MONEY,
 )

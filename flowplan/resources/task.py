@@ -7,16 +7,25 @@ replace the task. The script itself is rendered at apply time from the fields an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from flowplan.models import TaskConfig
-from flowplan.resources.attribute import Attribute, Change, Problem, ResourceKind, Settings, Wire
-from flowplan.resources.normalise import normalise
+from flowplan.resources.attribute import Attribute, Change, Loss, Problem, ResourceKind, Settings, Wire
+from flowplan.resources.normalise import listed, normalise
 from flowplan.resources.price import limit_price
 from flowplan.values.address import Kind
 from flowplan.values.value import Unknown
 
-_BOOT = "the running instances, their boot disks and the bid's age in the auction"
+_BOOT = (Loss.WORK, Loss.BOOT_DISK, Loss.QUEUE_AGE)
+_PRICE = "PATCH /v2/spot/bids/ID {limit_price}"
+
+
+_UNNAMED = Problem(
+    ("allocation_mode",),
+    "a reserved task in a stack runs on a reservation that is named",
+    'Declare it under reservations: and write reservation_id: "{{ reservation.NAME }}".',
+)
 
 
 def _volumes(before: Any, after: Any) -> Change:
@@ -63,8 +72,12 @@ def _normalise(body: Mapping[str, Any], default_name: str) -> tuple[dict[str, An
         },
     )
     if problems:
-        return config, problems
-    for index, entry in enumerate(config.get("volumes") or []):
+        # Why: a window alone is enough for a task that is submitted by itself, but not in a stack
+        return config, [
+            _UNNAMED if p.message.startswith("allocation_mode 'reserved'") else p for p in problems
+        ]
+    volumes = config.get("volumes")
+    for index, entry in enumerate(volumes if isinstance(volumes, list) else []):
         if entry.get("volume_id") is None:
             problems.append(
                 Problem(
@@ -74,13 +87,7 @@ def _normalise(body: Mapping[str, Any], default_name: str) -> tuple[dict[str, An
                 )
             )
     if config.get("allocation_mode") == "reserved" and config.get("reservation_id") is None:
-        problems.append(
-            Problem(
-                ("allocation_mode",),
-                "a reserved task in a stack runs on a reservation that is named",
-                'Declare it under reservations: and write reservation_id: "{{ reservation.NAME }}".',
-            )
-        )
+        problems.append(_UNNAMED)
     return config, problems
 
 
@@ -95,58 +102,73 @@ def _targets(config: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "region": config.get("region") or settings.region,
         "num_instances": config["num_instances"],
         "limit_price": price,
-        "volume_ids": [entry["volume_id"] for entry in config.get("volumes") or []],
-        "ssh_key_ids": list(config.get("ssh_keys") or []),
+        "volume_ids": listed(config.get("volumes"), itemgetter("volume_id")),
+        "ssh_key_ids": listed(config.get("ssh_keys")),
     }
 
 
 _SCRIPTED = "Part of the startup script, which runs at first boot only."
 _ATTRIBUTES = (
-    Attribute("name", Change.REPLACE, wire=Wire("name", "name"), loses=_BOOT),
+    Attribute("name", Change.REPLACE, wire=Wire("name", "name"), losses=_BOOT),
     Attribute("unique_name", Change.LOCAL, doc="Decides the suffix of the next creation."),
     Attribute(
         "instance_type",
         Change.REPLACE,
         wire=Wire("instance_type", "instance_type", "instance_type"),
-        loses=_BOOT,
+        losses=_BOOT,
     ),
-    Attribute("min_gpu_memory_gb", Change.REPLACE, loses=_BOOT),
+    Attribute("min_gpu_memory_gb", Change.REPLACE, losses=_BOOT),
     *(
-        Attribute(name, Change.REPLACE, loses=_BOOT, doc=_SCRIPTED)
+        Attribute(name, Change.REPLACE, losses=_BOOT, doc=_SCRIPTED)
         for name in ("command", "image", "env", "working_dir")
     ),
     Attribute(
-        "volumes", _volumes, loses=_BOOT, doc="Detached in place while paused; a new mount needs a new task."
+        "volumes",
+        _volumes,
+        losses=_BOOT,
+        doc="Detached in place while paused; a new mount needs a new task.",
+        request="PATCH /v2/spot/bids/ID {paused}, {volumes}, {paused}",
+        outcomes=(Change.PAUSED, Change.LOCAL, Change.REPLACE),
     ),
     *(
-        Attribute(name, Change.REPLACE, loses=_BOOT, doc=_SCRIPTED)
+        Attribute(name, Change.REPLACE, losses=_BOOT, doc=_SCRIPTED)
         for name in ("data_mounts", "ports", "allow_docker_cache", "retries")
     ),
-    Attribute("max_price_per_hour", Change.IN_PLACE, doc="One request changes the limit price."),
-    Attribute("max_run_time_hours", Change.REPLACE, loses=_BOOT, doc=_SCRIPTED),
+    Attribute(
+        "max_price_per_hour",
+        Change.IN_PLACE,
+        doc="One request changes the limit price.",
+        request=_PRICE,
+    ),
+    Attribute("max_run_time_hours", Change.REPLACE, losses=_BOOT, doc=_SCRIPTED),
     Attribute("min_run_time_hours", Change.LOCAL, doc="A hint; recorded."),
     Attribute("deadline_hours", Change.LOCAL, doc="A hint; recorded."),
-    Attribute("ssh_keys", Change.REPLACE, loses=_BOOT, unordered=True),
-    Attribute("allocation_mode", Change.REPLACE, loses=_BOOT),
-    Attribute("reservation_id", Change.REPLACE, loses=_BOOT),
-    Attribute("scheduled_start_time", Change.REPLACE, loses=_BOOT),
-    Attribute("reserved_duration_hours", Change.REPLACE, loses=_BOOT),
-    Attribute("region", Change.REPLACE, wire=Wire("region", "region"), loses=_BOOT),
+    Attribute("ssh_keys", Change.REPLACE, losses=_BOOT, unordered=True),
+    Attribute("allocation_mode", Change.REPLACE, losses=_BOOT),
+    Attribute("reservation_id", Change.REPLACE, losses=_BOOT),
+    Attribute("scheduled_start_time", Change.REPLACE, losses=_BOOT),
+    Attribute("reserved_duration_hours", Change.REPLACE, losses=_BOOT),
+    Attribute("region", Change.REPLACE, wire=Wire("region", "region"), losses=_BOOT),
     Attribute(
-        "num_instances", Change.REPLACE, wire=Wire("instance_quantity", "instance_quantity"), loses=_BOOT
+        "num_instances", Change.REPLACE, wire=Wire("instance_quantity", "instance_quantity"), losses=_BOOT
     ),
-    Attribute("priority", Change.IN_PLACE, doc="Moves the limit price where max_price_per_hour is not set."),
-    Attribute("distributed_mode", Change.REPLACE, loses=_BOOT, doc=_SCRIPTED),
+    Attribute(
+        "priority",
+        Change.IN_PLACE,
+        doc="Moves the limit price where max_price_per_hour is not set.",
+        request=_PRICE,
+    ),
+    Attribute("distributed_mode", Change.REPLACE, losses=_BOOT, doc=_SCRIPTED),
     Attribute("internode_interconnect", Change.LOCAL, doc="A preference; recorded."),
     Attribute("intranode_interconnect", Change.LOCAL, doc="A preference; recorded."),
-    Attribute("upload_code", Change.REPLACE, loses=_BOOT, doc=_SCRIPTED),
-    Attribute("dev_vm", Change.REPLACE, loses=_BOOT, doc=_SCRIPTED),
-    Attribute("upload_strategy", Change.REPLACE, loses=_BOOT, doc=_SCRIPTED),
+    Attribute("upload_code", Change.REPLACE, losses=_BOOT, doc=_SCRIPTED),
+    Attribute("dev_vm", Change.REPLACE, losses=_BOOT, doc=_SCRIPTED),
+    Attribute("upload_strategy", Change.REPLACE, losses=_BOOT, doc=_SCRIPTED),
     Attribute("terminate_on_exit", Change.LOCAL, doc="Read when the task is seen to have completed."),
     Attribute("upload_timeout", Change.LOCAL, doc="Read while code is uploaded."),
-    Attribute("code_root", Change.REPLACE, loses=_BOOT, doc=_SCRIPTED),
-    Attribute("task_id", computed=True, wire=Wire("", "fid")),
-    Attribute("status", computed=True, wire=Wire("", "status", "task_status")),
+    Attribute("code_root", Change.REPLACE, losses=_BOOT, doc=_SCRIPTED),
+    Attribute("task_id", Change.PROVIDER, computed=True, wire=Wire("", "fid")),
+    Attribute("status", Change.PROVIDER, computed=True, wire=Wire("", "status", "task_status")),
     Attribute(
         "limit_price", Change.IN_PLACE, computed=True, wire=Wire("limit_price", "limit_price", "money")
     ),
@@ -159,21 +181,33 @@ _ATTRIBUTES = (
     ),
     Attribute(
         "ssh_key_ids",
+        Change.REPLACE,
         computed=True,
         wire=Wire("launch_specification.ssh_keys", "launch_specification.ssh_keys", "ids"),
         unordered=True,
     ),
     Attribute(
         "startup_script",
+        Change.REPLACE,
         computed=True,
         sensitive=True,
         wire=Wire("launch_specification.startup_script", "", "script"),
     ),
-    Attribute("script_digest", computed=True, wire=Wire("", "launch_specification.startup_script", "script")),
-    Attribute("instances", computed=True, wire=Wire("", "instances", "ids")),
-    Attribute("created_at", computed=True, wire=Wire("", "created_at", "instant")),
-    Attribute("created_by", computed=True, wire=Wire("", "created_by")),
-    Attribute("ssh_host", computed=True, doc="Known when an instance runs; read when it is asked for."),
+    Attribute(
+        "script_digest",
+        Change.PROVIDER,
+        computed=True,
+        wire=Wire("", "launch_specification.startup_script", "script"),
+    ),
+    Attribute("instances", Change.PROVIDER, computed=True, wire=Wire("", "instances", "ids")),
+    Attribute("created_at", Change.PROVIDER, computed=True, wire=Wire("", "created_at", "instant")),
+    Attribute("created_by", Change.PROVIDER, computed=True, wire=Wire("", "created_by")),
+    Attribute(
+        "ssh_host",
+        Change.PROVIDER,
+        computed=True,
+        doc="Known when an instance runs; read when it is asked for.",
+    ),
 )
 
 TASK = ResourceKind(
@@ -187,5 +221,5 @@ TASK = ResourceKind(
         "limit_price": ("max_price_per_hour", "priority", "instance_type"),
         "volume_ids": ("volumes",),
     },
-    loses=_BOOT,
+    losses=_BOOT,
 )

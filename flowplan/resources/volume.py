@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowplan.models import VolumeSpec
-from flowplan.resources.attribute import Attribute, Change, Problem, ResourceKind, Settings, Wire
+from flowplan.resources.attribute import Attribute, Change, Loss, Problem, ResourceKind, Settings, Wire
 from flowplan.resources.normalise import normalise
 from flowplan.values.address import Kind
 
-_DATA = "all data on the volume"
+_DATA = (Loss.DATA,)
 
 
 def _normalise(body: Mapping[str, Any], default_name: str) -> tuple[dict[str, Any], list[Problem]]:
@@ -39,19 +39,27 @@ def _targets(config: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
 
 
 _ATTRIBUTES = (
-    Attribute("name", Change.IN_PLACE, wire=Wire("name", "name"), doc="Renamed by one request."),
-    Attribute("size_gb", Change.REPLACE, wire=Wire("size_gb", "capacity_gb"), loses=_DATA),
+    Attribute(
+        "name",
+        Change.RENAME,
+        wire=Wire("name", "name"),
+        doc="Renamed by one request.",
+        request="PATCH /v2/volumes/ID {name}",
+    ),
+    Attribute("size_gb", Change.REPLACE, wire=Wire("size_gb", "capacity_gb"), losses=_DATA),
     Attribute("mount_path", Change.LOCAL, doc="The default for tasks that mount it."),
     Attribute(
-        "interface", Change.REPLACE, wire=Wire("disk_interface", "interface", "interface"), loses=_DATA
+        "interface", Change.REPLACE, wire=Wire("disk_interface", "interface", "interface"), losses=_DATA
     ),
     Attribute("iops", Change.LOCAL, doc="Recorded; the API has no field for it."),
     Attribute("throughput_mb_s", Change.LOCAL, doc="Recorded; the API has no field for it."),
-    Attribute("volume_id", computed=True, wire=Wire("", "fid")),
-    Attribute("region", Change.REPLACE, computed=True, wire=Wire("region", "region"), loses=_DATA),
-    Attribute("created_at", computed=True, wire=Wire("", "created_at", "instant")),
-    Attribute("bids", computed=True, wire=Wire("", "bids", "ids"), unordered=True),
-    Attribute("reservations", computed=True, wire=Wire("", "reservations", "ids"), unordered=True),
+    Attribute("volume_id", Change.PROVIDER, computed=True, wire=Wire("", "fid")),
+    Attribute("region", Change.REPLACE, computed=True, wire=Wire("region", "region"), losses=_DATA),
+    Attribute("created_at", Change.PROVIDER, computed=True, wire=Wire("", "created_at", "instant")),
+    Attribute("bids", Change.PROVIDER, computed=True, wire=Wire("", "bids", "ids"), unordered=True),
+    Attribute(
+        "reservations", Change.PROVIDER, computed=True, wire=Wire("", "reservations", "ids"), unordered=True
+    ),
 )
 
 VOLUME = ResourceKind(
@@ -61,5 +69,5 @@ VOLUME = ResourceKind(
     normalise=_normalise,
     targets=_targets,
     feeds={"name": ("name",), "size_gb": ("size_gb",), "interface": ("interface",)},
-    loses=_DATA,
+    losses=_DATA,
 )

@@ -42,7 +42,8 @@ class Entry:
 
     ``handle`` recognises a creation (name, region, ids already seen, digest); ``id`` is the provider id an
     update or delete is about. ``config`` is the sealed configuration that will be recorded if it is done.
-    ``changes`` are the attributes an update sends, so that an interrupted one can be finished.
+    ``changes`` are the attributes an update sends, so that an interrupted one can be finished. ``deposes``: the
+    creation replaces what is recorded under its address, which stays on record until it is destroyed.
     """
 
     operation: Operation
@@ -60,6 +61,9 @@ class Entry:
     changes: Mapping[str, Any] = field(factory=dict)
     dependencies: tuple[Address, ...] = ()
     protected: bool = False
+    retained: bool = False
+    deposes: bool = False
+    triggers: Mapping[str, Any] = field(factory=dict)
 
     @property
     def kind(self) -> Kind:

@@ -12,12 +12,23 @@ from flowplan.values.address import Address, Kind
 
 
 @frozen
+class Deposed:
+    """An object that was replaced by a newer one before it was destroyed, and is still to be destroyed."""
+
+    id: str
+    name: str
+    dependencies: tuple[Address, ...] = ()
+
+
+@frozen
 class Record:
     """What is recorded of one resource.
 
     ``config`` is the configuration as last applied, sealed (fingerprints for secrets). ``attributes`` are the
     provider's side as last observed (id, status, prices, hosts). ``dependencies`` are the direct ones only:
-    the order of destruction follows from them. ``protected`` keeps `prevent_destroy` after its block is gone.
+    the order of destruction follows from them. ``protected`` keeps `prevent_destroy` after its block is gone, and
+    ``retained`` keeps ``on_remove: retain``. ``deposed`` are the objects that this one replaced and that are not
+    destroyed yet. ``triggers`` are the values that ``replace_triggered_by`` saw, sealed, by reference.
     """
 
     address: Address
@@ -28,6 +39,9 @@ class Record:
     dependencies: tuple[Address, ...] = ()
     protected: bool = False
     created_at: datetime | None = None
+    retained: bool = False
+    deposed: tuple[Deposed, ...] = ()
+    triggers: Mapping[str, Any] = field(factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -52,6 +66,12 @@ class Snapshot:
     project: str = ""
     source: str = ""
 
+    def ids(self) -> list[tuple[Kind, str]]:
+        """Kind and id of every object on record, deposed ones included: what a refresh has to look for."""
+        found = [(record.kind, record.id) for record in self.records.values()]
+        found += [(record.kind, old.id) for record in self.records.values() for old in record.deposed]
+        return found
+
     def verify(self) -> list[str]:
         """Every broken invariant, as a sentence; an empty list for a sound snapshot.
 
@@ -65,8 +85,9 @@ class Snapshot:
                 broken.append(f"{address} holds the record of {record.address}")
             if not record.id:
                 broken.append(f"{address} has no provider id")
-            elif (other := owners.setdefault((record.kind, record.id), address)) != address:
-                broken.append(f"{other} and {address} both claim {record.id}")
+            for id in (record.id, *(old.id for old in record.deposed)):
+                if id and (other := owners.setdefault((record.kind, id), address)) != address:
+                    broken.append(f"{other} and {address} both claim {id}")
             if address in record.dependencies:
                 broken.append(f"{address} depends on itself")
         return broken

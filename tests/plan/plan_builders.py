@@ -14,12 +14,15 @@ from flowplan.lang.reader import NoFiles
 from flowplan.lang.stack import Source, Stack
 from flowplan.lang.variables import VariableSource
 from flowplan.plan.change import Mode, Plan, PlanOptions
+from flowplan.plan.holders import kept_volumes
+from flowplan.plan.moving import renamed
 from flowplan.plan.observation import Observation, Observed, Offer
 from flowplan.plan.planner import plan
+from flowplan.plan.triggers import trigger_value
 from flowplan.resources import Settings, kind_of
 from flowplan.resources.price import limit_price
 from flowplan.state.journal import Entry, Operation
-from flowplan.state.snapshot import Record, Snapshot
+from flowplan.state.snapshot import Deposed, Record, Snapshot
 from flowplan.values.address import Address, Kind
 from flowplan.values.value import NotYetKnown, Reference, resolve, seal
 
@@ -56,8 +59,12 @@ def on_paper(
     plan_: Plan, stack_: Stack, before: Snapshot, region: str = REGION, number: str = ""
 ) -> Snapshot:
     """The snapshot that applying a plan would leave: each step does to records what it does to the world."""
+    before = renamed(before, plan_.moves)
     records = dict(before.records)
-    changes = {change.address: change for change in plan_.changes}
+    records.update((record.address, record) for record in plan_.refreshes)
+    for address in plan_.forgotten:
+        del records[address]
+    changes = {change.address: change for change in plan_.changes if not change.deposed}
 
     def lookup(reference: Reference) -> Any:
         record = records.get(reference.address)
@@ -73,8 +80,22 @@ def on_paper(
 
     for step in plan_.steps:
         change = changes.get(step.address)
-        if step.kind.value in ("delete", "forget"):
+        if step.deposed:
+            record = records[step.address]
+            left = tuple(old for old in record.deposed if old.id != step.deposed)
+            assert len(left) == len(record.deposed) - 1
+            records[step.address] = evolve(record, deposed=left)
+        elif step.kind.value in ("delete", "forget"):
+            assert not records[step.address].deposed, "what was replaced would be forgotten"
             del records[step.address]
+        elif step.kind.value == "import":
+            assert change is not None and change.record is not None
+            records[step.address] = change.record
+        elif step.kind.value == "detach":
+            assert change is not None
+            record = records[step.address]
+            attributes = {**record.attributes, "volume_ids": kept_volumes(change)}
+            records[step.address] = evolve(record, attributes=attributes)
         elif step.kind.value == "await":
             record = records[step.address]
             records[step.address] = evolve(
@@ -92,6 +113,8 @@ def on_paper(
             kept: dict[str, Any] = {}
             if step.kind.value == "create":
                 id = f"{_PREFIX[step.address.kind]}_{step.address.name}{step.address.key or ''}{number}"
+                if step.address in records and records[step.address].id == id:
+                    id += "'"
             else:
                 id = records[step.address].id
                 kept = {k: v for k, v in records[step.address].attributes.items() if k not in targets}
@@ -100,6 +123,10 @@ def on_paper(
                     for name, value in records[step.address].attributes.items()
                     if name not in change.update
                 }
+            old = records.get(step.address)
+            deposed = old.deposed if old is not None else ()
+            if old is not None and change.creates_first:
+                deposed = (*deposed, Deposed(old.id, old.name, old.dependencies))
             records[step.address] = Record(
                 address=step.address,
                 id=id,
@@ -108,12 +135,24 @@ def on_paper(
                 attributes={**kept, **targets, kind.id_attribute: id},
                 dependencies=change.dependencies,
                 protected=change.protected,
+                retained=change.retained,
+                deposed=deposed,
+                triggers={
+                    text: trigger_value(
+                        reference,
+                        records[reference.address].id,
+                        records[reference.address].config,
+                        records[reference.address].attributes,
+                        before.key,
+                    )
+                    for text, reference in change.triggers.items()
+                },
             )
     outputs = dict(before.outputs)
     for output in plan_.outputs:
         if output.action.value == "delete":
             outputs.pop(output.name)
-    if plan_.mode is Mode.NORMAL:
+    if plan_.mode is not Mode.DESTROY:
         from flowplan.values.value import Sensitive, is_known, is_sensitive
 
         for name, declared in stack_.outputs.items():
@@ -157,11 +196,12 @@ def observe(
     offers: Iterable[Offer] = (),
     project: str = PROJECT,
     at: datetime | None = None,
+    events: Mapping[str, Any] | None = None,
 ) -> Observation:
     """What a refresh sees of the recorded world.
 
     ``gone`` addresses are missing from the listing, ``lost`` ones are listed as ended, ``drift`` gives other
-    attributes by address, ``completions`` completion records by address.
+    attributes by address, ``completions`` completion records and ``events`` histories by address.
     """
     objects = {}
     for address, record in snapshot.records.items():
@@ -174,7 +214,8 @@ def observe(
     for other in foreign:
         objects[other.kind, other.id] = other
     done = {snapshot.records[Address.parse(a)].id: c for a, c in (completions or {}).items()}
-    return Observation(project, objects, tuple(offers), frozenset(Kind), done, at)
+    told = {snapshot.records[Address.parse(a)].id: e for a, e in (events or {}).items()}
+    return Observation(project, objects, tuple(offers), frozenset(Kind), done, at, told)
 
 
 def make(
@@ -191,7 +232,10 @@ def make(
 
 def actions(plan_: Plan) -> dict[str, str]:
     """What the plan does, by address."""
-    return {str(change.address): change.action.value for change in plan_.changes}
+    return {
+        f"{change.address} ({change.deposed})" if change.deposed else str(change.address): change.action.value
+        for change in plan_.changes
+    }
 
 
 def steps(plan_: Plan) -> list[str]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
-from attrs import field, frozen
 from plan_builders import (
     NOW,
     REGION,
@@ -21,6 +17,7 @@ from plan_builders import (
     task,
     volume,
 )
+from plan_cases import ALL, GONE, NEW, REMOVED, Case, check_case
 
 from flowplan.plan.change import Mode
 from flowplan.plan.observation import Observed, Offer
@@ -34,9 +31,6 @@ MOUNTED = f"volumes: {{{V}}}\ntasks: {{a: {task(MOUNT)}}}"
 BOTH = f"volumes: {{{V}, {W}}}\ntasks: {{a: {task(TWO)}}}"
 ONLY_V = f"volumes: {{{V}, {W}}}\ntasks: {{a: {task(MOUNT)}}}"
 RES = "reservations: {r: {instance_type: 8xh100, start_time_utc: 2026-12-01T00:00:00Z, duration_hours: %d}}"
-NEW = "it is not in the state yet"
-REMOVED = "it is not in the stack any more"
-GONE = "it no longer exists at the provider"
 DONE = {"task.a": {"exit_code": 0}}
 AFTER = "tasks: {a: " + task() + ", b: " + task("depends_on: {task.a: %s}") + "}"
 OFFERS = (
@@ -45,22 +39,6 @@ OFFERS = (
     Offer("h200", "elsewhere", "it_2", 4, 50, 1, 141),
 )
 MEMORY = "tasks: {a: {command: hi, min_gpu_memory_gb: %d, max_price_per_hour: 20.0, upload_code: false}}"
-
-
-@frozen
-class Case:
-    """One row. ``before`` None: never applied. ``see`` are the arguments of `observe`; None: refresh off."""
-
-    before: str | None
-    after: str
-    do: Mapping[str, str] = field(factory=dict)
-    why: Mapping[str, tuple[str, ...]] = field(factory=dict)
-    steps: list[str] | None = None
-    see: Mapping[str, Any] | None = field(factory=dict)
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    destroy: bool = False
-    outputs: Mapping[str, str] = field(factory=dict)
 
 
 def after(condition: str) -> str:
@@ -117,6 +95,7 @@ CASES = {
         {"task.a": "update", "volume.w": "delete"},
         {"volume.w": (REMOVED,)},
         ["update task.a", "delete volume.w"],
+        asked=ALL,
     ),
     "a volume renamed in place": Case(
         f"volumes: {{{V}}}",
@@ -130,6 +109,7 @@ CASES = {
         {"volume.v": "replace"},
         {"volume.v": ("size_gb changed, which forces replacement",)},
         ["delete volume.v", "create volume.v"],
+        asked=ALL,
     ),
     "a replaced volume takes its task along": Case(
         MOUNTED,
@@ -137,6 +117,7 @@ CASES = {
         {"volume.v": "replace", "task.a": "replace"},
         {"task.a": ("volumes changed, which forces replacement",)},
         ["delete task.a", "delete volume.v", "create volume.v", "create task.a"],
+        asked=ALL,
     ),
     "a removed task": Case(
         f"tasks: {{{A}}}", "tasks: {}", {"task.a": "delete"}, {"task.a": (REMOVED,)}, ["delete task.a"]
@@ -147,6 +128,7 @@ CASES = {
         {"task.a": "delete", "volume.v": "delete"},
         {},
         ["delete task.a", "delete volume.v"],
+        asked=ALL,
     ),
     "when false removes": Case(
         f"tasks: {{{A}}}", f"tasks: {{a: {task('when: false')}}}", {"task.a": "delete"}
@@ -297,6 +279,7 @@ CASES = {
         {"reservation.r": (REMOVED,)},
         ["forget reservation.r"],
         warnings=("reservation.r cannot be cancelled",),
+        asked=ALL,
     ),
     "an output alone": Case("tasks: {}", "outputs: {o: {value: 1}}", steps=[], outputs={"o": "create"}),
     "an output changed": Case(
@@ -403,6 +386,7 @@ CASES = {
         f"tasks: {{a: {task('for_each: [x]')}}}",
         f"tasks: {{{A}}}",
         {"task.a": "create", 'task.a["x"]': "delete"},
+        warnings=('task.a["x"] and task.a look like one resource with a new name',),
     ),
     "a new dependency is put on record": Case(
         f"tasks: {{{A}, b: {task()}}}",
@@ -416,20 +400,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_scenario(name: str) -> None:
-    case = CASES[name]
-    before = recorded(stack(case.before if case.before is not None else "tasks: {}"))
-    seen = None if case.see is None else observe(before, **case.see)
-    made = make(stack(case.after), before, seen, mode=Mode.DESTROY if case.destroy else Mode.NORMAL)
-    assert tuple(d.summary for d in made.diagnostics if d.is_error) == case.errors
-    assert tuple(d.summary for d in made.diagnostics if not d.is_error) == case.warnings
-    assert actions(made) == case.do
-    reasons = {str(c.address): c.reasons for c in made.changes}
-    assert {address: reasons[address] for address in case.why} == case.why
-    if case.steps is not None:
-        assert steps(made) == case.steps
-    assert {o.name: o.action.value for o in made.outputs} == case.outputs
-    assert made.is_empty is not bool(case.do or case.outputs)
-    assert all(d.suggestion for d in made.diagnostics if d.is_error)
+    check_case(CASES[name])
 
 
 def test_a_satisfied_condition_waits_for_nothing_and_failed_ok_tolerates() -> None:
@@ -508,7 +479,7 @@ def test_a_circle_is_named_with_its_reasons() -> None:
         recorded(stack("tasks: {}")),
     )
     (circle,) = made.diagnostics
-    assert circle.summary == "Dependency cycle: task.a -> task.b -> task.a"
+    assert circle.summary == "dependency cycle: task.a -> task.b -> task.a"
     assert "task.a needs task.b: depends_on" in circle.detail and not made.steps
 
 
