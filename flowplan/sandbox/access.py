@@ -42,11 +42,16 @@ class Access:
     """Access to the machines of bids and reservations, by their id; works after they have ended, until a reset."""
 
     def __init__(
-        self, home: Path, order: Callable[[str], Order | None], status: Callable[[str], str | None]
+        self,
+        home: Path,
+        order: Callable[[str], Order | None],
+        status: Callable[[str], str | None],
+        simulated: Callable[[str], Mapping[str, Any] | None] = lambda _: None,
     ) -> None:
         self._instances = home / "instances"
         self._order = order
         self._status = status
+        self._simulated = simulated
 
     async def completion(self, task_id: str) -> Mapping[str, Any] | None:
         """The completion record of all nodes together, or None while any node has none.
@@ -58,7 +63,7 @@ class Access:
         order = self._order(task_id)
         if order is None or not order[0]:
             return None
-        records = [_record(self._instances / fid) for fid in order[0]]
+        records = [self._record(fid) for fid in order[0]]
         found = [record for record in records if record is not None]
         if len(found) < len(records):
             return None
@@ -187,6 +192,10 @@ class Access:
             visit.leave()
         return visit
 
+    def _record(self, fid: str) -> Mapping[str, Any] | None:
+        folder = self._instances / fid
+        return _record(folder) if (folder / "spec.json").exists() else self._simulated(fid)
+
     def _node(self, task_id: str, node: int) -> str:
         order = self._order(task_id)
         if order is None:
@@ -208,7 +217,7 @@ def _record(folder: Path) -> Mapping[str, Any] | None:
     path = folder / "root/var/log/flow/completion.json"
     written = process.read_json(path)
     stopped_at = _stopped_at(folder, exited)
-    if written is not None and (stopped_at is None or path.stat().st_mtime <= stopped_at):
+    if written is not None and (stopped_at is None or path.stat().st_mtime < stopped_at):
         return written
     if stopped_at is not None:
         return None
@@ -225,10 +234,12 @@ def _record(folder: Path) -> Mapping[str, Any] | None:
 
 def _stopped_at(folder: Path, exited: Mapping[str, Any] | None) -> float | None:
     """When the script was stopped from outside, in seconds; None if it ended by itself or still runs."""
-    if exited is not None:
-        at = exited.get("stopped_at_s")
-        return float(at) if at is not None else None
-    try:
-        return (folder / "stop").stat().st_mtime
-    except OSError:
+    at = None if exited is None else exited.get("stopped_at_s")
+    if exited is not None and at is None:
         return None
+    try:
+        # Why the file's time: it is compared with that of another file, and files have coarser clocks than programs.
+        marked_at = (folder / "stop").stat().st_mtime
+    except OSError:
+        return None if at is None else float(at)
+    return marked_at if at is None else min(marked_at, float(at))

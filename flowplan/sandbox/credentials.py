@@ -12,6 +12,8 @@ from flowplan.values.diagnostic import Diagnostic, FlowplanError
 if TYPE_CHECKING:
     import asyncssh
 
+_RSA_BITS = 2048
+
 
 def user_key(home: Path) -> tuple[Path, str]:
     """The file of the private key that opens instances by default, and the text of its public half.
@@ -37,6 +39,42 @@ def host_key(home: Path) -> asyncssh.SSHKey:
         FlowplanError: the file cannot be written or holds no key.
     """
     return _key(home / "ssh" / "host_ed25519", "sandbox-host")
+
+
+def new_key_pair() -> tuple[str, str]:
+    """A fresh RSA key pair: the private key in PEM form and the public key, as OpenSSH writes them.
+
+    It is made by the library for SSH where that is installed, else by ``ssh-keygen``.
+
+    Raises:
+        FlowplanError: neither is there.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("asyncssh") is None:
+        return _pair_of_ssh_keygen()
+    import asyncssh
+
+    pair = asyncssh.generate_private_key("ssh-rsa", key_size=_RSA_BITS)
+    private = pair.export_private_key("pkcs1-pem").decode()
+    return private, pair.export_public_key().decode().strip()
+
+
+def _pair_of_ssh_keygen() -> tuple[str, str]:
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "key"
+        command = ["ssh-keygen", "-q", "-t", "rsa", "-b", str(_RSA_BITS), "-m", "PEM", "-N", "", "-C", ""]
+        try:
+            subprocess.run([*command, "-f", str(path)], check=True, capture_output=True)
+            return path.read_text(), Path(f"{path}.pub").read_text().strip()
+        except (OSError, subprocess.CalledProcessError) as error:
+            hint = "Install asyncssh or ssh-keygen, or send a public_key."
+            raise FlowplanError(
+                Diagnostic.error("No SSH key pair can be made", str(error), suggestion=hint)
+            ) from error
 
 
 def _key(path: Path, comment: str) -> asyncssh.SSHKey:

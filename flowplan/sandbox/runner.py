@@ -9,11 +9,12 @@ import signal
 import stat
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from flowplan.sandbox import process
-from flowplan.sandbox.world.records import Instance
+from flowplan.sandbox.world.records import Instance, Rules
 from flowplan.sandbox.world.world import Effect, World
 
 _REAP_AT = 32
@@ -29,8 +30,11 @@ class Runner:
         self._enclose = enclose
         self._children: list[int] = []
 
-    def perform(self, world: World, effect: Effect) -> None:
-        """Do what an effect says, unless the world has gone on and it is no longer so."""
+    def perform(self, world: World, effect: Effect, now: datetime | None) -> None:
+        """Do what an effect says, unless the world has gone on and it is no longer so.
+
+        ``now`` is the world's time; None while it stands still, so that nothing boots.
+        """
         if effect.verb == "wipe":
             _remove(self._volumes / effect.fid)
             return
@@ -38,12 +42,20 @@ class Runner:
         folder = self._instances / effect.fid
         if effect.verb == "stop":
             _stop(folder, effect.boots)
+        elif effect.verb == "refresh":
+            if instance is not None and (instance.boots, instance.state) == (effect.boots, "PAUSED"):
+                process.wait_gone(folder / "supervisor.json", 10)
+                _remove(folder / "root")
+                (folder / "booted").unlink(missing_ok=True)
         elif (
             instance is not None
             and instance.boots == effect.boots
             and instance.state in ("RUNNING", "PREEMPTING")
         ):
-            self._start(world, instance, folder)
+            if effect.verb == "boot":
+                _hurry(folder, _left_s(instance, now))
+            else:
+                self._start(world, instance, folder, now)
 
     def reset(self) -> None:
         """End every machine and remove every instance and volume."""
@@ -59,7 +71,7 @@ class Runner:
         _remove(self._instances)
         _remove(self._volumes)
 
-    def _start(self, world: World, instance: Instance, folder: Path) -> None:
+    def _start(self, world: World, instance: Instance, folder: Path, now: datetime | None) -> None:
         order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
         volumes = {}
         for fid in order.launch.volumes:
@@ -76,7 +88,8 @@ class Runner:
                 "hosts": _hosts(nodes),
                 "volumes": volumes,
                 "show": [sys.base_prefix],
-                "boot_delay_s": self._boot_delay_s,
+                "boot_delay_s": _left_s(instance, now),
+                "limits": _limits(world.rules),
                 "enclose": self._enclose,
                 "boots": instance.boots,
             },
@@ -106,6 +119,31 @@ def _stop(folder: Path, boots: int) -> None:
     process.write_atomically(folder / "stop", {"boots": boots})
     if not process.send(folder / "supervisor.json", signal.SIGTERM):
         process.send(folder / "first.json", signal.SIGTERM)
+
+
+def _left_s(instance: Instance, now: datetime | None) -> float | None:
+    """How long a machine still boots, in seconds; None while the clock stands still."""
+    if instance.running_at is None:
+        return 0.0
+    return None if now is None else max(0.0, (instance.running_at - now).total_seconds())
+
+
+def _hurry(folder: Path, left_s: float | None) -> None:
+    """Tell a machine that still boots how long, after the clock was moved."""
+    spec = process.read_json(folder / "spec.json")
+    if spec is not None and not (folder / "booted").exists():
+        process.write_atomically(folder / "spec.json", {**spec, "boot_delay_s": left_s})
+        process.send(folder / "supervisor.json", signal.SIGUSR1)
+
+
+def _limits(rules: Rules) -> dict[str, int]:
+    """What a process of a machine may use, by the names of the resource limits."""
+    found = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": rules.open_files}
+    if rules.memory_gb is not None:
+        found["RLIMIT_AS"] = int(rules.memory_gb * (1 << 30))
+    if rules.processes is not None:
+        found["RLIMIT_NPROC"] = rules.processes
+    return found
 
 
 def _environment(instance: Instance, nodes: list[Instance]) -> dict[str, str]:

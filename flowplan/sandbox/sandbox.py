@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hmac
 import json
-import os
 import secrets
-import string
+import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -17,19 +15,23 @@ from typing import Any
 
 from attrs import evolve
 
+from flowplan.sandbox import credentials, incoming
 from flowplan.sandbox.access import Access
+from flowplan.sandbox.faults.strikes import UNHARMED, Broken, Strike, matching, strike
+from flowplan.sandbox.keyring import new_secret, random_fid, read_secret, seeded_fids
 from flowplan.sandbox.runner import Runner
 from flowplan.sandbox.store import Store
 from flowplan.sandbox.world.auction import advance
+from flowplan.sandbox.world.callers import digest, identify
 from flowplan.sandbox.world.request import Request, Response
 from flowplan.sandbox.world.routes import found, give_default_key, handle
+from flowplan.sandbox.world.simulation import completion
 from flowplan.sandbox.world.world import Moment, SshDestination, World, no_ssh
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 PUBLIC_KEY = "ssh/id_ed25519.pub"
 """The public half of the sandbox's own key pair, in its folder; there once it was served with an SSH server."""
-_LETTERS = string.ascii_letters + string.digits
 
 
 class Sandbox:
@@ -46,20 +48,21 @@ class Sandbox:
         self._boot_delay_s = boot_delay_s
         try:
             home.mkdir(parents=True, exist_ok=True)
-            self.api_key = _read_key(home / "api-key")
+            self.api_key = read_secret(home / "api-key")
         except OSError as error:
             summary = f"The sandbox's folder {home} cannot be used"
             raise FlowplanError(Diagnostic.error(summary, str(error))) from error
+        self._root_digest = digest(self.api_key)
         self._runner = Runner(home, boot_delay_s, enclose) if execute else None
         self._store = Store(home / "sandbox.db")
-        self.access = Access(home, self._order, self._status_of)
+        self.access = Access(home, self._order, self._status_of, self._simulated)
         self.ssh_key: Path | None = None
         """The private key that opens its instances over SSH, while it is served with an SSH server."""
         self._ssh: SshDestination = no_ssh
         self._app: App | None = None
         try:
             with self._store.changing() as world:
-                self._found(world, self._moment())
+                self._found(world)
             # What a process decided and did not live to do is done by the next one.
             self._run_effects()
         except BaseException:
@@ -86,26 +89,93 @@ class Sandbox:
         """Answer one HTTP request: (status, headers, body). ``query`` is the raw query string.
 
         Trouble with the folder or file is answered with 500, as a broken service would.
+
+        Raises:
+            Broken: a fault on demand breaks the connection.
         """
-        given = {name.lower(): value for name, value in (headers or {}).items()}
-        moment = self._moment()
+        struck = self.strike(method.upper(), path)
+        if struck.delay_s:
+            time.sleep(struck.delay_s)
+        return self._finish(struck, method, path, query, headers, body)
+
+    async def respond(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> tuple[int, dict[str, str], bytes]:
+        """The same as `handle`, for an event loop, which goes on while a fault delays the answer."""
+        struck = self.strike(method.upper(), path)
+        if struck.delay_s:
+            import asyncio
+
+            await asyncio.sleep(struck.delay_s)
+        return self._finish(struck, method, path, query, headers, body)
+
+    def strike(self, method: str, path: str) -> Strike:
+        """What faults on demand do to this request, which counts as made."""
         try:
-            response = self._answer(method.upper(), path, query, given, body, moment)
+            with self._store.reading() as world:
+                if not world.faults or not matching(world, method, path):
+                    return UNHARMED
+            with self._store.changing() as world:
+                return strike(world, method, path)
+        except FlowplanError:
+            # Whoever answers the request meets the same trouble, and tells.
+            return UNHARMED
+
+    def _finish(
+        self,
+        struck: Strike,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str] | None,
+        body: bytes,
+    ) -> tuple[int, dict[str, str], bytes]:
+        if struck.is_undone:
+            raise Broken
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        now = self._clock()
+        try:
+            if struck.before is None:
+                response, now = self._answer(method.upper(), path, query, given, body)
+            response = struck.before or struck.after or response
         except FlowplanError as error:
             response = Response(500, {"detail": str(error)})
         answer = {
-            "date": format_datetime(moment.now.astimezone(UTC), usegmt=True),
+            "date": format_datetime(now.astimezone(UTC), usegmt=True),
             "x-request-id": given.get("x-client-request-id") or secrets.token_hex(8),
+            **response.headers,
         }
-        if response.status == 401:
-            answer["www-authenticate"] = "Bearer"
         content = b""
-        if response.body is not None:
-            content = json.dumps(response.body).encode()
+        if response.text is not None or response.body is not None:
+            content = (json.dumps(response.body) if response.text is None else response.text).encode()
             answer["content-type"] = "application/json"
         if response.status != 204:
             answer["content-length"] = str(len(content))
+        if struck.cut:
+            is_whole = struck.cut == "lost" or not content
+            raise Broken(None if is_whole else (response.status, answer, content[: len(content) // 2]))
         return response.status, answer, content
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[tuple[World, Moment]]:
+        """The world as it is now and the present moment, to change it by hand; stored when the block ends."""
+        with self._store.changing() as world:
+            moment = self._moment(world)
+            advance(world, moment)
+            yield world, moment
+        self._run_effects()
+
+    @contextlib.contextmanager
+    def viewing(self) -> Iterator[tuple[World, Moment]]:
+        """The world as it is now and the present moment, to look at."""
+        self._settle()
+        with self._store.reading() as world:
+            yield world, self._moment(world)
 
     def configure(self, **rules: Any) -> None:
         """Set switches of `Rules`; they are kept in the file and hold for everyone who uses it.
@@ -118,9 +188,7 @@ class Sandbox:
 
     def status(self) -> dict[str, int]:
         """How many bids, instances, volumes and reservations are live."""
-        moment = self._moment()
-        self._advance(moment)
-        with self._store.reading() as world:
+        with self.viewing() as (world, moment):
             states = [instance.status(moment.now) for instance in world.instances.values()]
             return {
                 "bids": sum(bid.is_live for bid in world.bids.values()),
@@ -129,12 +197,16 @@ class Sandbox:
                 "reservations": sum(order.is_live for order in world.reservations.values()),
             }
 
-    def reset(self) -> None:
-        """End every process and forget every object; the API key stays."""
+    def reset(self, seed: int | None = None) -> None:
+        """End every process and forget every object; the API key stays.
+
+        With a ``seed`` ids, delays and faults are drawn from it from now on, so that the same requests at the same
+        times are answered the same.
+        """
         self._store.wipe()
         (self._runner or Runner(self.home, self._boot_delay_s)).reset()
         with self._store.changing() as world:
-            self._found(world, self._moment())
+            self._found(world, seed)
 
     def open_ssh(self, key: Path, public_key: str, destination: SshDestination) -> None:
         """From now on instances have the address that ``destination`` gives, and the default key is this one.
@@ -148,9 +220,7 @@ class Sandbox:
 
     def instances(self) -> dict[str, str]:
         """The status of every instance by its id."""
-        moment = self._moment()
-        self._advance(moment)
-        with self._store.reading() as world:
+        with self.viewing() as (world, moment):
             return {fid: instance.status(moment.now) for fid, instance in world.instances.items()}
 
     def public_keys(self, fid: str) -> list[str]:
@@ -162,45 +232,62 @@ class Sandbox:
             order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
             return [world.ssh_keys[key].public_key for key in order.launch.ssh_keys]
 
+    @property
+    def executes(self) -> bool:
+        """Whether instances run their commands."""
+        with self._store.reading() as world:
+            return self._runner is not None and world.rules.executes
+
+    def real_now(self) -> datetime:
+        """The real time, as far as this sandbox knows it."""
+        return self._clock()
+
+    def dump(self, world: World) -> dict[str, list[Any]]:
+        """Every object of a world by kind, as JSON data."""
+        return self._store.dump(world)
+
     def close(self) -> None:
         """Let go of the file; instances go on running."""
         self._store.close()
 
     def _answer(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, moment: Moment
-    ) -> Response:
-        if not self._may_enter(headers.get("authorization", "")):
-            return Response(401, {"detail": "Could not validate credentials"})
-        try:
-            data = json.loads(body) if body.strip() else None
-        except (ValueError, RecursionError):
-            problem = {"loc": ["body", 0], "msg": "JSON decode error", "type": "json_invalid"}
-            return Response(422, {"detail": [problem]})
-        key = headers.get("idempotency-key", "")
-        request = Request(method, path, _parse_query(query), data, key)
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Response, datetime]:
+        """The answer, and the world's time when it was given."""
+        secret = incoming.read_secret(headers)
+        request = incoming.read_request(method, path, query, headers, body)
         if method == "GET":
             with self._store.reading() as world:
-                if not world.is_empty and not world.due(moment.now):
-                    return handle(world, request, moment)
+                # Why here: between two transactions another process may have moved the clock.
+                moment = self._moment(world)
+                if not world.is_empty and world.first_due(moment.now) is None:
+                    return self._enter(world, secret, request, moment), moment.now
         with self._store.changing() as world:
-            self._found(world, moment)
-            response = handle(world, request, moment)
+            self._found(world)
+            moment = self._moment(world)
+            response = self._enter(world, secret, request, moment)
             has_effects = bool(world.effects)
         if has_effects:
             self._run_effects()
-        return response
+        return response, moment.now
 
-    def _may_enter(self, authorization: str) -> bool:
-        scheme, _, key = authorization.partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode(), self.api_key.encode())
+    def _enter(self, world: World, secret: str, request: Request | Response, moment: Moment) -> Response:
+        """Answer somebody who has a key; a request that could not even be read comes as its answer."""
+        caller = identify(world, secret, self._root_digest, moment.now)
+        if caller is None:
+            detail = {"detail": "Could not validate credentials"}
+            return Response(401, detail, {"www-authenticate": "Bearer"})
+        if isinstance(request, Response):
+            return request
+        return handle(world, evolve(request, caller=caller), moment)
 
-    def _advance(self, moment: Moment) -> None:
+    def _settle(self) -> None:
         """Let happen what is due, so that what is read next is how things stand now."""
         with self._store.reading() as world:
-            if not world.due(moment.now):
+            if world.first_due(self._moment(world).now) is None:
                 return
         with self._store.changing() as world:
-            advance(world, moment)
+            advance(world, self._moment(world))
         self._run_effects()
 
     def _run_effects(self) -> None:
@@ -211,10 +298,12 @@ class Sandbox:
         pending = self._store.pending()
         done = []
         with self._store.reading() as world:
+            clock = world.clock
+            now = None if clock.frozen_at else clock.now(self._clock())
             for number, effect in pending:
                 try:
-                    if self._runner is not None:
-                        self._runner.perform(world, effect)
+                    if self._runner is not None and (world.rules.executes or effect.verb != "start"):
+                        self._runner.perform(world, effect, now)
                 except OSError:
                     continue
                 done.append(number)
@@ -223,27 +312,41 @@ class Sandbox:
 
     def _order(self, fid: str) -> tuple[tuple[str, ...], bool] | None:
         """The instances of a bid or reservation in node order, and whether it has ended."""
-        self._advance(self._moment())
-        with self._store.reading() as world:
+        with self.viewing() as (world, _):
             order = world.bids.get(fid) or world.reservations.get(fid)
             return None if order is None else (order.instances, not order.is_live)
 
     def _status_of(self, fid: str) -> str | None:
         """An instance's status; None if there is none."""
-        moment = self._moment()
-        self._advance(moment)
-        with self._store.reading() as world:
+        with self.viewing() as (world, moment):
             instance = world.instances.get(fid)
             return None if instance is None else instance.status(moment.now)
 
-    def _found(self, world: World, moment: Moment) -> None:
+    def _simulated(self, fid: str) -> Mapping[str, Any] | None:
+        """How the script of an instance that runs no commands ended, if it would have by now."""
+        with self.viewing() as (world, moment):
+            return completion(world, world.instances[fid], moment.now)
+
+    def _found(self, world: World, seed: int | None = None) -> None:
         if world.is_empty:
-            found(world, moment, str(uuid.uuid4()), str(uuid.uuid4()))
+            moment = self._moment(world, seed)
+            draw = uuid.uuid4 if seed is None else lambda: _seeded_uuid(moment)
+            found(world, moment, str(draw()), str(draw()))
+            if seed is not None:
+                world.put(evolve(world.rules, seed=seed))
             with contextlib.suppress(OSError):
                 give_default_key(world, (self.home / PUBLIC_KEY).read_text().strip())
 
-    def _moment(self) -> Moment:
-        return Moment(self._clock(), _new_fid, self._boot_delay_s, self._ssh)
+    def _moment(self, world: World, seed: int | None = None) -> Moment:
+        seed = world.rules.seed if seed is None else seed
+        return Moment(
+            world.clock.now(self._clock()),
+            random_fid if seed is None else seeded_fids(world, seed),
+            self._boot_delay_s,
+            self._ssh,
+            credentials.new_key_pair,
+            new_secret,
+        )
 
 
 def open_sandbox(
@@ -269,40 +372,5 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _new_fid(prefix: str) -> str:
-    return f"{prefix}_{''.join(secrets.choice(_LETTERS) for _ in range(16))}"
-
-
-def _parse_query(query: str) -> dict[str, str]:
-    from urllib.parse import parse_qsl
-
-    found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        # A list may come as repeated parameters too; both spellings mean the same.
-        found[name] = f"{found[name]},{value}" if name in found and name.endswith("_in") else value
-    return found
-
-
-def _read_key(path: Path) -> str:
-    """The API key of this sandbox, made on first use; only its owner may read the file."""
-    for _ in range(2):
-        try:
-            key = path.read_text().strip()
-        except FileNotFoundError:
-            key = ""
-        if key:
-            return key
-        key = "fkey_" + "".join(secrets.choice(_LETTERS) for _ in range(24))
-        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        draft.touch(mode=0o600)
-        draft.write_text(key + "\n")
-        try:
-            # A link fails where the file exists: of two first users one wins, and both use its key.
-            os.link(draft, path)
-        except FileExistsError:
-            if not path.read_text().strip():
-                draft.replace(path)
-                return key
-        finally:
-            draft.unlink(missing_ok=True)
-    return path.read_text().strip()
+def _seeded_uuid(moment: Moment) -> uuid.UUID:
+    return uuid.uuid5(uuid.NAMESPACE_URL, moment.new_fid("uuid"))

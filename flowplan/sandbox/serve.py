@@ -8,8 +8,10 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from flowplan.sandbox.app import HANG_UP
+from flowplan.sandbox.daemon import announce, withdraw
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 if TYPE_CHECKING:
@@ -17,12 +19,18 @@ if TYPE_CHECKING:
     from flowplan.sandbox.ssh_server import SshServer
 
 
-def serve(home: Path, port: int = 0, on_ready: Callable[[str, Sandbox], None] | None = None) -> None:
+def serve(
+    home: Path,
+    port: int = 0,
+    on_ready: Callable[[str, Sandbox], None] | None = None,
+    executes: bool | None = None,
+) -> None:
     """Serve the sandbox in ``home`` on 127.0.0.1 until SIGTERM or SIGINT; its instances go on running after that.
 
     ``port`` 0 takes any free one. ``on_ready`` is called once requests are answered, with the server's address
     (such as ``http://127.0.0.1:8080``) and the open sandbox. Nothing is printed. Where asyncssh is installed instances
     are reached over SSH too, and the sandbox's ``ssh_key`` is the file of the private key for it.
+    ``executes`` says whether instances run their commands from now on; None leaves it as it is.
 
     Raises:
         FlowplanError: the folder cannot be used, or the port is taken.
@@ -31,15 +39,27 @@ def serve(home: Path, port: int = 0, on_ready: Callable[[str, Sandbox], None] | 
 
     sandbox = open_sandbox(home)
     try:
+        if executes is not None:
+            sandbox.configure(executes=executes)
         with _listen(port) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            asyncio.run(_serve(sandbox, listener, lambda: on_ready(url, sandbox) if on_ready else None))
+
+            def ready() -> None:
+                announce(home, url)
+                if on_ready is not None:
+                    on_ready(url, sandbox)
+
+            try:
+                asyncio.run(_serve(sandbox, listener, ready))
+            finally:
+                withdraw(home)
     finally:
         sandbox.close()
 
 
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Only where the protocol is named does asyncio switch off the delay of small packets (40 ms for each answer).
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
@@ -53,6 +73,20 @@ def _listen(port: int) -> socket.socket:
 
 async def _serve(sandbox: Sandbox, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Protocol(H11Protocol):
+        """HTTP that lets the application close a connection in the middle of an answer."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            whole: Any = self.app
+
+            async def app(scope: Any, receive: Any, send: Any) -> None:
+                scope.setdefault("extensions", {})[HANG_UP] = transport.close
+                await whole(scope, receive, send)
+
+            self.app = app
 
     class Server(uvicorn.Server):
         """A server that tells when it is ready and leaves signals to us."""
@@ -66,7 +100,7 @@ async def _serve(sandbox: Sandbox, listener: socket.socket, on_ready: Callable[[
             yield
 
     config = uvicorn.Config(
-        sandbox.app, lifespan="off", log_config=None, access_log=False, server_header=False
+        sandbox.app, lifespan="off", log_config=None, access_log=False, server_header=False, http=Protocol
     )
     config.date_header = False
     server = Server(config)

@@ -117,6 +117,10 @@ class Store:
             self._db.execute("COMMIT")
             self._data_version = -1
 
+    def dump(self, world: World) -> dict[str, list[Any]]:
+        """Every object of the world by kind, as it is stored."""
+        return {kind: [self._converter.unstructure(value) for value in world.objects(kind)] for kind in KINDS}
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import selectors
 import signal
 import sys
@@ -45,7 +46,8 @@ def main(arguments: list[str]) -> int:
     for descriptor in (waker, woken):
         os.set_blocking(descriptor, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda *_: None)
     for ignored in (signal.SIGHUP, signal.SIGINT):
         signal.signal(ignored, signal.SIG_IGN)
     lock = _lock(folder, tries=1 if keeps else 10 * (GRACE_S + 2))
@@ -62,12 +64,25 @@ def main(arguments: list[str]) -> int:
         return _Machine(folder, {**spec, "script": None}, waker).run()
     if (folder / "booted").exists():
         return 0
-    with selectors.DefaultSelector() as selector:
-        selector.register(waker, selectors.EVENT_READ)
-        if selector.select(float(str(spec["boot_delay_s"]))):
-            return 0
+    spec = _boot(folder, waker)
+    if spec is None:
+        return 0
     (folder / "booted").touch()
     return _Machine(folder, spec, waker).run()
+
+
+def _boot(folder: Path, waker: int) -> dict[str, Any] | None:
+    """Wait as long as the machine boots, which SIGUSR1 may change; its specification, or None if it was stopped."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(waker, selectors.EVENT_READ)
+        while True:
+            # Why anew: the one read first may have been replaced before we could be told.
+            spec = read_json(folder / "spec.json")
+            delay: Any = None if spec is None else spec["boot_delay_s"]
+            if spec is None or not selector.select(delay):
+                return spec
+            if signal.SIGTERM in os.read(waker, 64):
+                return None
 
 
 def _settle(folder: Path) -> None:
@@ -147,11 +162,11 @@ class _Machine:
                 ready = [key.fd for key, _ in selector.select(left)]
                 if not ready and left is not None:
                     break
-                if self._waker in ready:
-                    os.read(self._waker, 64)
-                    if self._stopped_at is None:
-                        self._stopped_at = time.time()
-                        os.kill(first, signal.SIGTERM)
+                # A SIGUSR1 that came too late for the boot means nothing any more.
+                is_asked = self._waker in ready and signal.SIGTERM in os.read(self._waker, 64)
+                if is_asked and self._stopped_at is None:
+                    self._stopped_at = time.time()
+                    os.kill(first, signal.SIGTERM)
                 for end in (out, err):
                     if end in ready and not _copy(end, targets[end]):
                         selector.unregister(end)
@@ -287,6 +302,7 @@ def _become_script(folder: Path, spec: Mapping[str, Any], is_enclosed: bool, out
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         variables = environment(folder, spec, is_enclosed)
+        _limit(spec.get("limits", {}))
         script = f"/{_SCRIPT}" if is_enclosed else str(folder / "root" / _SCRIPT)
         move_in(folder, is_enclosed)
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -303,6 +319,15 @@ def _become_script(folder: Path, spec: Mapping[str, Any], is_enclosed: bool, out
         os.write(2, f"The startup script could not be run: {error}\n".encode())
     finally:
         os._exit(127)
+
+
+def _limit(limits: Mapping[str, int]) -> None:
+    """Bound what this process and all it starts may use; never above what it may use already."""
+    for name, value in limits.items():
+        number = getattr(resource, name)
+        _, hard = resource.getrlimit(number)
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(number, (most, most))
 
 
 def _strangers(root: Path) -> list[str]:

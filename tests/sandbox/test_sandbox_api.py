@@ -1,17 +1,22 @@
 """The wire: access, shapes, errors, lists."""
 
 import json
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowplan.sandbox import open_sandbox
+from flowplan.sandbox.world.bids import STATUSES
 from flowplan.sandbox.world.fields import Fields
-from flowplan.sandbox.world.pages import page
-from flowplan.sandbox.world.records import Auction
+from flowplan.sandbox.world.index import Index
+from flowplan.sandbox.world.pages import by_facet, page, read_paging
+from flowplan.sandbox.world.records import Bid, LaunchSpec
 from flowplan.sandbox.world.request import Refusal
+from flowplan.sandbox.world.world import Moment, World
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer fkey_wrong"}, {"Authorization": "é"}])
@@ -96,45 +101,91 @@ def test_a_list_refuses_nonsense(client, query):
     assert client.get("/v2/spot/bids", **query).status == 422
 
 
-class Row:
-    def __init__(self, seq: int, text: str) -> None:
-        self.seq, self.text = seq, text
+def bid(seq: int, status: str, now: datetime) -> Bid:
+    launch = LaunchSpec((), ())
+    return Bid(f"bid_{seq}", seq, "job", "proj", "user", now, 800, 1, "it", "r", launch, status)
 
 
+@settings(deadline=None)
 @given(
-    st.lists(st.sampled_from("abc"), max_size=30),
+    st.lists(st.sampled_from(STATUSES), max_size=30),
     st.integers(1, 7),
     st.sampled_from(["created_at", "status"]),
     st.booleans(),
+    st.sets(st.sampled_from(STATUSES)),
 )
-def test_pages_show_everything_once_in_order(texts, limit, sort_by, ascending):
-    rows = [Row(i, text) for i, text in enumerate(texts)]
+def test_pages_show_everything_once_in_order(statuses, limit, sort_by, ascending, wanted):
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    moment = Moment(now, str)
+    world = World()
+    for i, status in enumerate(statuses):
+        world.put(bid(i, status, now))
     query = {"limit": str(limit), "sort_by": sort_by, "sort_dir": "asc" if ascending else "desc"}
-    seen, cursor = [], ""
+    where = {"project": ("proj",), **({"status": wanted} if wanted else {})}
+    sorts = {"status": lambda: by_facet(world, "bid", "status")}
+    seen, cursor, added = [], "", len(statuses)
     while True:
         fields = Fields({**query, "next_cursor": cursor}, "query")
-        shown = page(rows, fields, ("created_at", "status"), lambda row: row.text, lambda row: row)
+        paging = read_paging(fields, ("status",))
+        fields.check()
+        response = page(world, moment, paging, "bid", where, lambda row: json.dumps(row.seq), sorts)
+        shown = json.loads(response.text)
+        assert len(shown["data"]) <= limit
         seen += shown["data"]
         # What is added while someone reads neither hides nor repeats what was there.
-        if len(rows) < len(texts) + 5:
-            rows.append(Row(len(rows), "b"))
+        if added < len(statuses) + 5:
+            world.put(bid(added, "Open", now))
+            added += 1
         cursor = shown["next_cursor"]
         if cursor is None:
             break
-    old = [row for row in seen if row.seq < len(texts)]
-    key = (lambda row: row.seq) if sort_by == "created_at" else (lambda row: (row.text, row.seq))
-    assert sorted(row.seq for row in old) == list(range(len(texts)))
+    texts = [*statuses, *["Open"] * (added - len(statuses))]
+    key = (lambda seq: seq) if sort_by == "created_at" else (lambda seq: (texts[seq], seq))
+    old = [seq for seq in seen if seq < len(statuses)]
+    assert sorted(old) == [i for i, text in enumerate(statuses) if not wanted or text in wanted]
     assert seen == sorted(seen, key=key, reverse=not ascending)
 
 
-@settings(max_examples=50)
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 15), st.sampled_from("abc"), st.sampled_from("xy"), st.booleans())),
+    st.sets(st.sampled_from("abc")),
+    st.sets(st.sampled_from("xy")),
+    st.none() | st.integers(0, 16),
+    st.booleans(),
+)
+def test_an_index_finds_what_a_scan_finds(changes, some, others, after, descending):
+    index = Index({"one": lambda value: value.name, "two": lambda value: value.region})
+    known: dict[int, SimpleNamespace] = {}
+    for seq, one, two, stays in changes:
+        value = SimpleNamespace(seq=seq, name=one, region=two) if stays else None
+        if value is None and seq not in known:
+            continue
+        index.replace(known.get(seq), value)
+        if value is None:
+            del known[seq]
+        else:
+            known[seq] = value
+    found = [value.seq for value in index.find({"one": some, "two": others}, after, descending)]
+    behind = (lambda seq: True) if after is None else (lambda seq: seq < after if descending else seq > after)
+    expected = [
+        s for s, value in known.items() if value.name in some and value.region in others and behind(s)
+    ]
+    assert found == sorted(expected, reverse=descending)
+    assert [value.seq for value in index.find({}, None, descending)] == sorted(known, reverse=descending)
+
+
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=40))
 def test_no_cursor_breaks_the_server(cursor):
     fields = Fields({"next_cursor": cursor}, "query")
+    paging = read_paging(fields)
     try:
-        page([Auction("it_1", 1, 5)], fields, ("created_at",), str, lambda row: row.fid)
+        fields.check()
     except Refusal as refusal:
         assert refusal.response.status == 422
+    else:
+        page(World(), Moment(datetime.now(UTC), str), paging, "bid", {}, str)
 
 
 def test_a_page_holds_20_unless_told(client):

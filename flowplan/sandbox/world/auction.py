@@ -1,83 +1,120 @@
-"""What time and the market do to bids, reservations and their machines."""
+"""What time and the market do to bids, reservations and their machines (provider.md sections 2 and 4)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from attrs import evolve
 
 from flowplan.sandbox.world.catalogue import markets
-from flowplan.sandbox.world.market import Demand, clear
-from flowplan.sandbox.world.records import Auction, Bid, BidEvent, Instance, Reservation
-from flowplan.sandbox.world.world import Effect, Moment, World
-
-_COMPETING = ("Open", "Allocated", "Preempting")
-_SWITCHED_OFF = ("PAUSED", "PREEMPTED", "TERMINATED")
+from flowplan.sandbox.world.conditions import conditions_at, era_at, next_change, next_round
+from flowplan.sandbox.world.machines import switch, switch_on
+from flowplan.sandbox.world.market import Clearing, Demand, clear
+from flowplan.sandbox.world.prices import price_at, record
+from flowplan.sandbox.world.records import Auction, Bid, BidEvent, Reservation, ReservationEvent
+from flowplan.sandbox.world.world import Moment, World
 
 
 def advance(world: World, moment: Moment) -> None:
-    """Let everything happen that is due by now."""
-    while ready := world.due(moment.now):
-        kind, fid = ready[0]
+    """Let everything happen that is due by now, each thing at its own time, in order."""
+    while (first := world.first_due(moment.now)) is not None:
+        at, kind, fid = first
+        then = evolve(moment, now=at)
         if kind == "auction":
-            hold(world, fid, moment)
+            hold(world, fid, then)
         elif kind == "bid":
-            _bid_is_due(world, world.bids[fid], moment)
+            _bid_is_due(world, world.bids[fid], then)
+        elif kind == "fault":
+            from flowplan.sandbox.faults.happen import happen
+
+            happen(world, world.faults[fid], then)
         else:
-            _reservation_is_due(world, world.reservations[fid], moment)
+            _reservation_is_due(world, world.reservations[fid], then)
 
 
-def free_machines(world: World, type_fid: str) -> int:
+def free_machines(world: World, type_fid: str, moment: Moment) -> int:
     """The machines of a market that nobody holds now."""
     held = sum(
         b.instance_quantity for b in world.live_bids_in(type_fid) if b.status in ("Allocated", "Preempting")
     )
-    return max(0, _spot_capacity(world, type_fid) - held)
+    capacity, outcome, others = _clear(world, type_fid, moment)
+    taken = sum(rival.quantity for rival in others if rival.fid in outcome.winners)
+    return max(0, capacity - held - taken)
 
 
-def last_price(world: World, type_fid: str) -> int:
+def last_price(world: World, type_fid: str, moment: Moment) -> int:
     """Cents per instance-hour that winners pay now."""
-    auction = world.auctions.get(type_fid)
-    return auction.price_cents if auction else markets()[type_fid].machine.floor_cents
+    return price_at(world, type_fid, moment.now)
 
 
 def call(world: World, type_fid: str, moment: Moment) -> None:
-    """Ask for an auction: it is held before the next request is answered, or after the lag the rules set."""
+    """Ask for an auction: at the next round, or, where there are none, before the next request is answered
+    (or after the lag that the rules set).
+    """
+    at = next_round(world, moment.now + timedelta(seconds=world.rules.auction_lag_s))
     auction = _auction(world, type_fid)
-    if auction.due_at is None:
-        world.put(evolve(auction, due_at=moment.now + timedelta(seconds=world.rules.auction_lag_s)))
+    if auction.due_at is None or at < auction.due_at:
+        world.put(evolve(auction, due_at=at))
+
+
+def enter(world: World, type_fid: str, moment: Moment) -> None:
+    """Let a new bid take part: at once, or where auctions are held in rounds at the next."""
+    if era_at(world, moment.now).round_s:
+        call(world, type_fid, moment)
+    else:
+        hold(world, type_fid, moment)
+
+
+def rouse(world: World, moment: Moment, type_fid: str = "") -> None:
+    """Hold an auction now wherever the world takes part (or in one market), since the conditions have changed."""
+    for fid in [type_fid] if type_fid else list(markets()):
+        if _is_watched(world, fid):
+            world.put(evolve(_auction(world, fid), due_at=moment.now))
 
 
 def hold(world: World, type_fid: str, moment: Moment) -> None:
     """Hold the auction of a market: allocate winners there is room for, give outbid bids notice."""
-    capacity = _spot_capacity(world, type_fid)
-    bids = {bid.fid: bid for bid in world.live_bids_in(type_fid) if bid.status in _COMPETING}
-    outcome = clear(
-        capacity,
-        markets()[type_fid].machine.floor_cents,
-        [Demand(bid.fid, bid.limit_cents, bid.instance_quantity, bid.seq) for bid in bids.values()],
-    )
+    capacity, outcome, others = _clear(world, type_fid, moment)
     winners = set(outcome.winners)
-    for bid in bids.values():
+    ranked = world.demands_in(type_fid)
+    held = 0
+    rising: list[Bid] = []
+    for demand in ranked:
+        bid = world.bids[demand.fid]
+        if bid.status == "Open":
+            if bid.fid in winners:
+                rising.append(bid)
+            continue
+        held += bid.instance_quantity
         if bid.status == "Allocated" and bid.fid not in winners:
             notice = timedelta(seconds=world.rules.preemption_s)
-            _switch(world, bid.instances, "PREEMPTING", moment)
+            switch(world, bid.instances, "PREEMPTING", moment)
             world.put(evolve(bid, status="Preempting", due_at=moment.now + notice))
         elif bid.status == "Preempting" and bid.fid in winners:
-            _switch(world, bid.instances, "RUNNING", moment)
+            switch(world, bid.instances, "RUNNING", moment)
             world.put(evolve(bid, status="Allocated", due_at=None))
-    held = sum(bid.instance_quantity for bid in bids.values() if bid.status != "Open")
-    for fid in outcome.winners:
-        bid = bids[fid]
-        if bid.status == "Open" and held + bid.instance_quantity <= capacity:
+    refuses = bool(rising) and conditions_at(world, type_fid, moment.now).refuses
+    held += sum(rival.quantity for rival in others if rival.fid in winners)
+    for bid in rising:
+        if held + bid.instance_quantity <= capacity and not refuses:
             held += bid.instance_quantity
             _allocate(world, bid, moment)
-    world.put(evolve(_auction(world, type_fid), price_cents=outcome.price_cents, due_at=None))
+    auction = _auction(world, type_fid)
+    pending = auction.due_at if auction.due_at is not None and auction.due_at > moment.now else None
+    if _is_watched(world, type_fid):
+        record(world, type_fid, moment.now, outcome.price_cents)
+        change = next_change(world, type_fid, moment.now)
+        due = min((at for at in (pending, change) if at is not None), default=None)
+    else:
+        record(world, type_fid, moment.now, None)
+        due = None
+    world.put(evolve(auction, price_cents=outcome.price_cents, due_at=due))
 
 
 def pause_bid(world: World, bid: Bid, moment: Moment) -> Bid:
     """Switch a bid's machines off and take it out of the auction."""
-    _switch(world, bid.instances, "PAUSED", moment)
+    switch(world, bid.instances, "PAUSED", moment)
     call(world, bid.instance_type, moment)
     event = BidEvent(moment.now, "Paused")
     return world.put(evolve(bid, status="Paused", due_at=None, history=(*bid.history, event)))
@@ -90,9 +127,16 @@ def resume_bid(world: World, bid: Bid, moment: Moment) -> Bid:
     return world.put(evolve(bid, status="Open", history=(*bid.history, event)))
 
 
+def relocate_bid(world: World, bid: Bid, moment: Moment) -> Bid:
+    """Move a bid's machines to other hosts: they are away for a while and boot again, disks kept."""
+    switch(world, bid.instances, "RELOCATING", moment)
+    back_at = moment.now + timedelta(seconds=world.rules.relocation_s)
+    return world.put(evolve(bid, due_at=back_at))
+
+
 def end_bid(world: World, bid: Bid, moment: Moment) -> Bid:
     """Terminate a bid and its machines."""
-    _switch(world, bid.instances, "TERMINATED", moment)
+    switch(world, bid.instances, "TERMINATED", moment)
     call(world, bid.instance_type, moment)
     lag = world.rules.release_lag_s
     return world.put(
@@ -108,94 +152,94 @@ def end_bid(world: World, bid: Bid, moment: Moment) -> Bid:
 
 def pause_reservation(world: World, reservation: Reservation, paused: bool, moment: Moment) -> Reservation:
     """Switch a reservation's machines off, or on again."""
-    _switch(world, reservation.instances, "PAUSED" if paused else "RUNNING", moment)
+    switch(world, reservation.instances, "PAUSED" if paused else "RUNNING", moment)
     return world.put(evolve(reservation, status="Paused" if paused else "Active"))
 
 
 def _bid_is_due(world: World, bid: Bid, moment: Moment) -> None:
+    if bid.status == "Allocated":
+        switch(world, bid.instances, "RUNNING", moment)
     if bid.status != "Preempting":
         world.put(evolve(bid, due_at=None))
         return
-    _switch(world, bid.instances, "PREEMPTED", moment)
-    event = BidEvent(moment.now, "Preempted")
-    world.put(evolve(bid, status="Open", due_at=None, history=(*bid.history, event)))
-    hold(world, bid.instance_type, moment)
+    # All whose notice ends now go together, so that one auction is enough for their machines.
+    for other in world.live_bids_in(bid.instance_type):
+        if other.status == "Preempting" and other.due_at == bid.due_at:
+            switch(world, other.instances, "PREEMPTED", moment)
+            event = BidEvent(moment.now, "Preempted")
+            world.put(evolve(other, status="Open", due_at=None, history=(*other.history, event)))
+    enter(world, bid.instance_type, moment)
 
 
 def _reservation_is_due(world: World, reservation: Reservation, moment: Moment) -> None:
     if reservation.status == "Pending":
-        fids = _switch_on(world, reservation, moment)
-        world.put(evolve(reservation, status="Active", instances=fids))
+        fids = switch_on(world, reservation, moment)
+        event = ReservationEvent(moment.now, "Active")
+        history = (*reservation.history, event)
+        world.put(evolve(reservation, status="Active", instances=fids, history=history))
     else:
-        _switch(world, reservation.instances, "TERMINATED", moment)
-        world.put(evolve(reservation, status="Ended", deactivated_at=reservation.end_time))
+        switch(world, reservation.instances, "TERMINATED", moment)
+        history = (*reservation.history, ReservationEvent(moment.now, "Ended"))
+        ended = evolve(reservation, status="Ended", deactivated_at=reservation.end_time, history=history)
+        world.put(ended)
     hold(world, reservation.instance_type, moment)
 
 
 def _allocate(world: World, bid: Bid, moment: Moment) -> None:
-    fids = _switch_on(world, bid, moment)
+    fids = switch_on(world, bid, moment)
     event = BidEvent(moment.now, "Allocated")
-    world.put(evolve(bid, status="Allocated", instances=fids, history=(*bid.history, event)))
+    world.put(evolve(bid, status="Allocated", due_at=None, instances=fids, history=(*bid.history, event)))
 
 
-def _switch_on(world: World, order: Bid | Reservation, moment: Moment) -> tuple[str, ...]:
-    """Start an order's machines, making them if it never had any."""
-    if order.instances:
-        _switch(world, order.instances, "RUNNING", moment)
-        return order.instances
-    made = []
-    for number in range(1, order.instance_quantity + 1):
-        seq = world.take_seq()
-        instance = Instance(
-            fid=moment.new_fid("inst"),
-            seq=seq,
-            name=f"{order.name}-{number}",
-            project=order.project,
-            created_by=order.created_by,
-            created_at=moment.now,
-            instance_type=order.instance_type,
-            region=order.region,
-            private_ip=_loopback(seq),
-            bid=order.fid if isinstance(order, Bid) else None,
-            reservation=None if isinstance(order, Bid) else order.fid,
-            running_at=moment.now + timedelta(seconds=moment.boot_delay_s),
-        )
-        world.put(instance)
-        world.effects.append(Effect("start", instance.fid, instance.boots))
-        made.append(instance.fid)
-    return tuple(made)
+def _clear(world: World, type_fid: str, moment: Moment) -> tuple[int, Clearing, tuple[Demand, ...]]:
+    """How the auction would go: the machines it can hand out, who wins at what price, and who the rivals are."""
+    now = conditions_at(world, type_fid, moment.now)
+    capacity = max(0, now.capacity - _reserved(world, type_fid))
+    ranked = _within_quotas(world, type_fid, world.demands_in(type_fid))
+    return capacity, clear(capacity, now.floor_cents, [*ranked, *now.rivals]), now.rivals
 
 
-def _switch(world: World, fids: tuple[str, ...], state: str, moment: Moment) -> None:
-    """Bring machines into a state; those already ended stay ended."""
-    for fid in fids:
-        instance = world.instances[fid]
-        if instance.state in ("TERMINATED", state):
-            continue
-        if state == "RUNNING" and instance.state in _SWITCHED_OFF:
-            boots = instance.boots + 1
-            at = moment.now + timedelta(seconds=moment.boot_delay_s)
-            world.put(evolve(instance, state=state, boots=boots, running_at=at))
-            world.effects.append(Effect("start", fid, boots))
-            continue
-        if state in _SWITCHED_OFF and instance.state not in _SWITCHED_OFF:
-            world.effects.append(Effect("stop", fid, instance.boots))
-        world.put(evolve(instance, state=state))
+def _within_quotas(world: World, type_fid: str, ranked: list[Demand]) -> Iterable[Demand]:
+    """Those of a project's bids that its spot quota has room for; the others take no part (provider.md 7-13).
+
+    What is allocated counts first, and nothing is taken back because a quota has become smaller.
+    """
+    left = {
+        quota.project: quota.total
+        for quota in world.quotas.values()
+        if quota.product_type == "Spot" and quota.instance_type == type_fid
+    }
+    if not left:
+        return ranked
+    bids = {demand.fid: world.bids[demand.fid] for demand in ranked}
+    for bid in bids.values():
+        if bid.status != "Open" and bid.project in left:
+            left[bid.project] -= bid.instance_quantity
+    found = []
+    for demand in ranked:
+        bid = bids[demand.fid]
+        if bid.status == "Open" and bid.project in left:
+            if left[bid.project] < demand.quantity:
+                continue
+            left[bid.project] -= demand.quantity
+        found.append(demand)
+    return found
 
 
-def _spot_capacity(world: World, type_fid: str) -> int:
-    """Machines the auction may hand out: those that no running reservation has."""
-    reserved = sum(
+def _reserved(world: World, type_fid: str) -> int:
+    """The machines that running reservations have taken out of the auction."""
+    return sum(
         r.instance_quantity for r in world.live_reservations_in(type_fid) if r.status in ("Active", "Paused")
     )
-    return max(0, markets()[type_fid].capacity - reserved)
+
+
+def _is_watched(world: World, type_fid: str) -> bool:
+    """Whether the world takes part in a market, so that each change there matters."""
+    return bool(world.demands_in(type_fid)) or any(
+        r.status in ("Active", "Paused") for r in world.live_reservations_in(type_fid)
+    )
 
 
 def _auction(world: World, type_fid: str) -> Auction:
     found = world.auctions.get(type_fid)
     return found or Auction(type_fid, world.take_seq(), markets()[type_fid].machine.floor_cents)
-
-
-def _loopback(number: int) -> str:
-    """An address of this machine that no other instance has, so that nodes can talk to each other."""
-    return f"127.{1 + number // 62500 % 250}.{1 + number // 250 % 250}.{1 + number % 250}"

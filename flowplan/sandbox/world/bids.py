@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
 from typing import Any
 
 from attrs import evolve
 
-from flowplan.sandbox.world import auction, wire
+from flowplan.sandbox.world import auction, quotas, wire
 from flowplan.sandbox.world.fields import Fields
 from flowplan.sandbox.world.orders import (
     check_launch,
@@ -15,16 +15,15 @@ from flowplan.sandbox.world.orders import (
     check_project,
     check_volumes,
     find_market,
-    matches,
     read_launch,
+    wanted,
 )
-from flowplan.sandbox.world.pages import page, visible
+from flowplan.sandbox.world.pages import by_facet, page, read_paging
 from flowplan.sandbox.world.records import Bid, BidEvent
 from flowplan.sandbox.world.request import Refusal, Request, Response
 from flowplan.sandbox.world.world import Moment, World
 
 STATUSES = ("Open", "Allocated", "Preempting", "Terminated", "Paused")
-_SORTS = ("created_at", "status")
 
 
 def create(world: World, request: Request, moment: Moment) -> Response:
@@ -40,29 +39,34 @@ def create(world: World, request: Request, moment: Moment) -> Response:
     fields.text("notification_email", required=False)
     fields.check()
     assert limit is not None and quantity is not None
-    check_project(world, project)
+    check_project(request, project)
     check_name(name)
     market = find_market(type_fid, region)
     _check_limit(limit, market.machine.floor_cents)
-    check_launch(world, launch, region, quantity)
-    if world.rules.unique_bid_names and any(bid.is_live for bid in world.bids_named(name)):
+    check_launch(world, launch, project, region, quantity, moment.now)
+    if world.rules.unique_bid_names and any(
+        bid.is_live and bid.project == project for bid in world.bids_named(name)
+    ):
         raise Refusal(400, "name already used")
+    refusal = world.rules.spot_refusal_status
+    if refusal and quotas.spot(world, project, type_fid, moment.now).left < quantity:
+        raise Refusal(refusal, "Spot quota exceeded")
     bid = Bid(
         fid=moment.new_fid("bid"),
         seq=world.take_seq(),
         name=name,
         project=project,
-        created_by=world.identity.user,
+        created_by=request.caller.user,
         created_at=moment.now,
         limit_cents=limit,
         instance_quantity=quantity,
         instance_type=type_fid,
         region=region,
         launch=launch,
-        history=(BidEvent(moment.now, "Placed", limit),),
+        history=(BidEvent(moment.now, "Placed", limit, user=request.caller.user),),
     )
     world.put(bid)
-    auction.hold(world, type_fid, moment)
+    auction.enter(world, type_fid, moment)
     return Response(201, wire.bid(world.bids[bid.fid]))
 
 
@@ -74,35 +78,44 @@ def list_all(world: World, request: Request, moment: Moment) -> Response:
     region = query.text("region", required=False)
     status = query.choice("status", STATUSES, required=False)
     name = query.text("name", required=False)
+    paging = read_paging(query, ("status",))
     query.check()
-    source: Iterable[Bid] = world.bids_named(name) if name else world.bids.values()
-    found = [
-        bid
-        for bid in visible(world, moment, source)
-        if matches(bid, project=project, instance_type=type_fid, region=region, status=status)
-    ]
-    return Response(200, page(found, query, _SORTS, lambda bid: bid.status, wire.bid))
+    visible = request.caller.projects
+    if project:
+        visible &= {project}
+    where = {
+        "project": visible,
+        **wanted(instance_type=type_fid, region=region, status=status, name=name),
+    }
+    sorts = {"status": lambda: by_facet(world, "bid", "status")}
+
+    def render(bid: Bid) -> str:
+        return world.rendered(bid, lambda value: json.dumps(wire.bid(value)))
+
+    return page(world, moment, paging, "bid", where, render, sorts)
 
 
 def get(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """GET /v2/spot/bids/{fid}."""
-    return Response(200, wire.bid(_find(world, fid)))
+    return Response(200, wire.bid(_find(world, request, fid)))
 
 
 def status(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """GET /v2/spot/bids/{fid}/status."""
-    return Response(200, {"bid_fid": fid, "status": _find(world, fid).status})
+    bid = _find(world, request, fid)
+    is_moving = any(world.instances[one].state == "RELOCATING" for one in bid.instances)
+    return Response(200, {"bid_fid": fid, "status": "Relocating" if is_moving else bid.status})
 
 
 def history(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """GET /v2/spot/bids/{fid}/history, oldest event first."""
-    events = [_event(world, event) for event in _find(world, fid).history]
+    events = [_event(event) for event in _find(world, request, fid).history]
     return Response(200, {"bid_fid": fid, "events": events})
 
 
 def update(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """PATCH /v2/spot/bids/{fid}."""
-    bid = _find(world, fid)
+    before = bid = _find(world, request, fid)
     fields = Fields(request.body, "body")
     limit = fields.money("limit_price", required=False)
     paused = fields.boolean("paused")
@@ -119,30 +132,41 @@ def update(world: World, request: Request, moment: Moment, fid: str) -> Response
         will_be_paused = bid.status == "Paused" or paused is True
         if world.rules.volumes_need_pause and not will_be_paused:
             raise Refusal(400, "Bid must be paused to change its volumes")
-        check_volumes(world, volumes, bid.region, bid.instance_quantity, bid.fid)
+        check_volumes(world, volumes, bid.project, bid.region, bid.instance_quantity, bid.fid)
         bid = _change_volumes(world, bid, volumes, moment)
     if paused is True and bid.status != "Paused":
         bid = auction.pause_bid(world, bid, moment)
     elif paused is False and bid.status == "Paused":
         bid = auction.resume_bid(world, bid, moment)
+    bid = _sign(world, before, request.caller.user)
     return Response(200, wire.bid(bid))
 
 
 def delete(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """DELETE /v2/spot/bids/{fid}."""
-    bid = _find(world, fid)
+    bid = _find(world, request, fid)
     if bid.is_live:
         auction.end_bid(world, bid, moment)
+        _sign(world, bid, request.caller.user)
     elif world.rules.delete_again_status >= 400:
         raise Refusal(world.rules.delete_again_status, "Bid is already terminated")
     return Response(204)
 
 
-def _find(world: World, fid: str) -> Bid:
+def _find(world: World, request: Request, fid: str) -> Bid:
     bid = world.bids.get(fid)
-    if bid is None:
+    if bid is None or bid.project not in request.caller.projects:
         raise Refusal(404, f"Bid {fid} not found")
     return bid
+
+
+def _sign(world: World, before: Bid, user: str) -> Bid:
+    """Say in the bid's history who did what was added to it."""
+    bid = world.bids[before.fid]
+    if len(bid.history) == len(before.history):
+        return bid
+    old, new = bid.history[: len(before.history)], bid.history[len(before.history) :]
+    return world.put(evolve(bid, history=(*old, *(evolve(event, user=user) for event in new))))
 
 
 def _check_limit(limit: int, floor: int) -> None:
@@ -170,13 +194,13 @@ def _change_volumes(world: World, bid: Bid, volumes: tuple[str, ...], moment: Mo
     return world.put(evolve(bid, launch=launch, history=(*bid.history, *events)))
 
 
-def _event(world: World, event: BidEvent) -> dict[str, Any]:
+def _event(event: BidEvent) -> dict[str, Any]:
     change = {"attached": event.attached, "removed": event.removed}
     return {
         "timestamp": wire.instant(event.at),
         "event_type": event.kind,
         "limit_price": None if event.limit_cents is None else wire.dollars(event.limit_cents),
-        "user_id": None if event.kind in ("Allocated", "Preempted") else world.identity.user,
+        "user_id": event.user,
         "memory_gb": None,
         "persistent_disk_change": change if event.attached or event.removed else None,
     }

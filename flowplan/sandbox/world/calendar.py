@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from flowplan.sandbox.world.catalogue import Market
+from flowplan.sandbox.world.conditions import capacity_at
 from flowplan.sandbox.world.world import World
 
 
@@ -20,7 +21,8 @@ def slots(
     found = []
     for left, right in pairwise(moments):
         taken = sum(r.instance_quantity for r in booked if r.start_time < right and r.end_time > left)
-        found.append((left, right, max(0, market.capacity - taken)))
+        capacity = capacity_at(world, market.type_fid, left)
+        found.append((left, right, max(0, capacity - taken)))
     return found
 
 

@@ -11,6 +11,7 @@ from flowplan.sandbox.world.request import refuse_fields
 from flowplan.values.quantity import Money
 
 _MISSING = object()
+_LAST_YEAR = 3000
 
 
 class Fields:
@@ -26,6 +27,7 @@ class Fields:
         self._is_query = place[0] == "query"
         self.problems: list[tuple[tuple[str | int, ...], str, str]] = []
         self._given: Mapping[str, Any] = {}
+        self._is_given = isinstance(given, Mapping)
         if isinstance(given, Mapping):
             self._given = given
         elif given is None:
@@ -49,12 +51,14 @@ class Fields:
     def _get(self, name: str, required: bool) -> Any:
         value = self._given.get(name)
         if value is None or (self._is_query and value == ""):
-            if required:
+            if required and self._is_given:
                 self.fault(name, "Field required", "missing")
             return _MISSING
         return value
 
-    def text(self, name: str, required: bool = True, pattern: str = "", longest: int = 0) -> str:
+    def text(
+        self, name: str, required: bool = True, pattern: str = "", longest: int = 0, shortest: int = 0
+    ) -> str:
         """A text; "" if absent."""
         value = self._get(name, required)
         if value is _MISSING:
@@ -62,8 +66,13 @@ class Fields:
         if not isinstance(value, str):
             self.fault(name, "Input should be a valid string", "string_type")
             return ""
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            self.fault(name, "Input should be a valid string without lone surrogates", "string_unicode")
+            return ""
         if longest and len(value) > longest:
             self.fault(name, f"String should have at most {longest} characters", "string_too_long")
+        elif len(value) < shortest:
+            self.fault(name, f"String should have at least {shortest} characters", "string_too_short")
         elif pattern and re.fullmatch(pattern, value) is None:
             self.fault(name, f"String should match pattern '{pattern}'", "string_pattern_mismatch")
         return value
@@ -111,7 +120,9 @@ class Fields:
             return None
         return value
 
-    def texts(self, name: str, required: bool = True) -> tuple[str, ...]:
+    def texts(
+        self, name: str, required: bool = True, least: int = 0, unique: bool = False
+    ) -> tuple[str, ...]:
         """A list of texts, kept in the order given."""
         value = self._get(name, required)
         if value is _MISSING:
@@ -124,7 +135,12 @@ class Fields:
                 self.problems.append(
                     ((*self._place, name, index), "Input should be a valid string", "string_type")
                 )
-        return tuple(item for item in value if isinstance(item, str))
+        if len(value) < least:
+            self.fault(name, f"List should have at least {least} items", "too_short")
+        found = tuple(item for item in value if isinstance(item, str))
+        if unique and len(set(found)) != len(found):
+            self.fault(name, "List should have no item twice", "unique_items")
+        return found
 
     def commas(self, name: str, allowed: Collection[str] = ()) -> frozenset[str] | None:
         """A comma-joined list in a query (provider.md 1.4); None if absent."""
@@ -137,10 +153,17 @@ class Fields:
                 self.fault(name, f"{item!r} is not one of {', '.join(allowed)}", "enum")
         return items
 
+    def _text(self, name: str, required: bool) -> str | None:
+        """A text, perhaps an empty one; None if it is absent or wrong."""
+        known = len(self.problems)
+        value = self.text(name, required)
+        is_absent = self._get(name, required=False) is _MISSING
+        return None if is_absent or len(self.problems) > known else value
+
     def money(self, name: str, required: bool = True) -> int | None:
         """Cents of a price such as "$12.34", "12.5" or "$1,000.00" (provider.md 1.5); None if absent."""
-        value = self.text(name, required)
-        if not value:
+        value = self._text(name, required)
+        if value is None:
             return None
         try:
             cents = Money.parse(value).cents
@@ -153,18 +176,21 @@ class Fields:
 
     def instant(self, name: str, required: bool = True) -> datetime | None:
         """An instant with an offset, in UTC; None if absent."""
-        value = self.text(name, required)
-        if not value:
+        value = self._text(name, required)
+        if value is None:
             return None
         # A plus sign in a query arrives as a blank where the sender forgot to quote it.
         text = re.sub(r" (\d\d:?\d\d)$", r"+\1", value)
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fault(name, "Input should be a valid datetime", "datetime_parsing")
             return None
         if moment.tzinfo is None:
             self.fault(name, "Input should have timezone info", "timezone_aware")
+            return None
+        if not 1970 < moment.year < _LAST_YEAR:
+            self.fault(name, f"Input should lie between 1971 and {_LAST_YEAR - 1}", "datetime_range")
             return None
         return moment.astimezone(UTC)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from flowplan.sandbox.world.catalogue import IMAGE, Market, markets
+from flowplan.sandbox.world.catalogue import Market, markets
 from flowplan.sandbox.world.fields import Fields
+from flowplan.sandbox.world.images import is_offered
 from flowplan.sandbox.world.records import LaunchSpec, Volume
-from flowplan.sandbox.world.request import Refusal, refuse_field
+from flowplan.sandbox.world.request import Refusal, Request, refuse_field
 from flowplan.sandbox.world.world import World
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -31,10 +32,19 @@ def read_launch(fields: Fields) -> LaunchSpec:
     )
 
 
-def check_project(world: World, fid: str) -> None:
-    """Refuse a project that is not ours (403 in a body, provider.md 7-21)."""
-    if fid != world.identity.project:
+def check_project(request: Request, fid: str) -> None:
+    """Refuse a project that the caller is no member of (403 in a body, provider.md 7-21)."""
+    if fid not in request.caller.projects:
         raise Refusal(403, "You are not a member of this project")
+
+
+def read_project(request: Request, query: Fields) -> str:
+    """The project that a list must name; one that the caller does not see is a 404 (provider.md 7-21)."""
+    project = query.text("project")
+    query.check()
+    if project not in request.caller.projects:
+        raise Refusal(404, f"Project {project} not found")
+    return project
 
 
 def find_market(type_fid: str, region: str) -> Market:
@@ -55,31 +65,51 @@ def check_name(name: str) -> None:
         raise Refusal(400, "Invalid name")
 
 
-def check_launch(world: World, launch: LaunchSpec, region: str, quantity: int) -> None:
-    """Refuse a launch specification that names what is not there, or breaks a rule of provider.md 2.1."""
-    if not launch.ssh_keys:
+def check_keys(world: World, fids: Iterable[str], project: str) -> None:
+    """Refuse keys that the project has not got, and the lack of one that it requires."""
+    given = tuple(fids)
+    if not given:
         raise Refusal(400, "At least one SSH key is required")
-    for fid in launch.ssh_keys:
+    for fid in given:
         key = world.ssh_keys.get(fid)
-        if key is None or key.deleted_at is not None:
+        if key is None or key.deleted_at is not None or key.project != project:
             raise Refusal(404, f"SSH key {fid} not found")
-    for key in world.ssh_keys.values():
-        if key.required and key.deleted_at is None and key.fid not in launch.ssh_keys:
+    for key in world.select("ssh_key", {"project": (project,), "is_live": ("True",)}):
+        if key.required and key.fid not in given:
             raise Refusal(400, f"SSH key {key.fid} is required in this project")
+
+
+def check_launch(
+    world: World, launch: LaunchSpec, project: str, region: str, quantity: int, now: datetime
+) -> None:
+    """Refuse a launch specification that names what is not there, or breaks a rule of provider.md 2.1."""
+    check_keys(world, launch.ssh_keys, project)
     if launch.startup_script is not None and len(launch.startup_script) > _LONGEST_SCRIPT:
         message = f"Startup script should have at most {_LONGEST_SCRIPT} characters"
         raise refuse_field(["body", "launch_specification", "startup_script"], message)
-    if launch.image_version not in (None, IMAGE):
+    if launch.image_version is not None and not is_offered(launch.image_version, region):
         raise Refusal(404, f"Image version {launch.image_version} not found")
     if launch.kubernetes_cluster is not None:
-        raise Refusal(404, f"Kubernetes cluster {launch.kubernetes_cluster} not found")
+        _check_cluster(world, launch.kubernetes_cluster, project, region, now)
     if launch.memory_gb is not None:
         place = ["body", "launch_specification", "memory_gb"]
         raise refuse_field(place, "Memory is not adjustable for this instance type")
-    check_volumes(world, launch.volumes, region, quantity)
+    check_volumes(world, launch.volumes, project, region, quantity)
 
 
-def check_volumes(world: World, fids: Iterable[str], region: str, quantity: int, user: str = "") -> None:
+def _check_cluster(world: World, fid: str, project: str, region: str, now: datetime) -> None:
+    cluster = world.clusters.get(fid)
+    if cluster is None or cluster.project != project or cluster.deleted_at is not None:
+        raise Refusal(404, f"Kubernetes cluster {fid} not found")
+    if cluster.region != region:
+        raise Refusal(400, f"Kubernetes cluster {fid} is in region {cluster.region}, not {region}")
+    if cluster.status(now) != "Available":
+        raise Refusal(400, f"Kubernetes cluster {fid} is not available yet")
+
+
+def check_volumes(
+    world: World, fids: Iterable[str], project: str, region: str, quantity: int, user: str = ""
+) -> None:
     """Refuse volumes that order ``user`` cannot have: unknown, elsewhere, or raw ones that must not be shared."""
     given = tuple(fids)
     if len(set(given)) != len(given):
@@ -87,7 +117,7 @@ def check_volumes(world: World, fids: Iterable[str], region: str, quantity: int,
     if len(given) > _MOST_VOLUMES:
         raise Refusal(400, f"At most {_MOST_VOLUMES} volumes can be attached")
     for fid in given:
-        volume = find_volume(world, fid)
+        volume = find_volume(world, fid, (project,))
         if volume.region != region:
             raise Refusal(400, f"Volume {fid} is in region {volume.region}, not {region}")
         if volume.interface != "Block":
@@ -98,14 +128,14 @@ def check_volumes(world: World, fids: Iterable[str], region: str, quantity: int,
             raise Refusal(400, f"Block volume {fid} is already attached")
 
 
-def find_volume(world: World, fid: str) -> Volume:
-    """The live volume of that id, or a 404."""
+def find_volume(world: World, fid: str, projects: Iterable[str]) -> Volume:
+    """The live volume of that id in one of the projects, or a 404."""
     volume = world.volumes.get(fid)
-    if volume is None or volume.deleted_at is not None:
+    if volume is None or volume.deleted_at is not None or volume.project not in projects:
         raise Refusal(404, f"Volume {fid} not found")
     return volume
 
 
-def matches(value: Any, **wanted: str | None) -> bool:
-    """Whether every attribute that a filter gives has the given text."""
-    return all(not text or getattr(value, name) == text for name, text in wanted.items())
+def wanted(**filters: str) -> Mapping[str, tuple[str, ...]]:
+    """Filters as `Index.find` takes them, without those that were not given."""
+    return {name: (text,) for name, text in filters.items() if text}

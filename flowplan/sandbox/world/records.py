@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+from flowplan.sandbox.world.accounts import ApiKey, Project, Quota, User
+from flowplan.sandbox.world.terms import Clock, Era, Fault, Override, PriceChange, Series
 
 
 @frozen
@@ -21,6 +25,49 @@ class Identity:
     created_at: datetime
     fid: str = "self"
     seq: int = 0
+
+
+@frozen
+class Script:
+    """A lifecycle script."""
+
+    fid: str
+    seq: int
+    name: str
+    description: str
+    content: str
+    project: str
+    scope: str
+    created_by: str
+    created_at: datetime
+    last_modified_by: str
+    last_modified_at: datetime
+    deleted_at: datetime | None = None
+
+
+@frozen
+class Cluster:
+    """A Kubernetes cluster; it is Pending until ``available_at``."""
+
+    fid: str
+    seq: int
+    name: str
+    project: str
+    region: str
+    instance_type: str
+    ssh_keys: tuple[str, ...]
+    k8s_version: str
+    created_by: str
+    created_at: datetime
+    available_at: datetime
+    image_version: str | None = None
+    deleted_at: datetime | None = None
+
+    def status(self, now: datetime) -> str:
+        """The status as the wire words it."""
+        if self.deleted_at is not None:
+            return "Terminated"
+        return "Pending" if now < self.available_at else "Available"
 
 
 @frozen
@@ -48,6 +95,28 @@ class Rules:
     """How long after a change of price or pause the auction is held; a new bid is auctioned at once."""
     preemption_s: float = 300.0
     """The notice an outbid bid gets before its machines are taken."""
+    cluster_ready_s: float = 5.0
+    """How long a Kubernetes cluster is Pending."""
+    stop_s: float = 0.2
+    """How long an instance that is paused by itself is Stopping."""
+    boot_s: float | None = None
+    """How long a machine boots, on average; each boot is drawn between half and one and a half of it. None: the sandbox's own pace."""
+    relocation_s: float = 240.0
+    """How long a machine that is moved to another host is away."""
+    spot_refusal_status: int = 0
+    """7-13: the answer to a bid that the spot quota has no room for; 0 takes it, and it stays Open."""
+    executes: bool = True
+    """Whether instances run their commands; else how long they take is simulated."""
+    duration_s: float = 60.0
+    """How long a simulated command takes that says nothing about it."""
+    seed: int | None = None
+    """What ids and boot delays are drawn from; None: from chance."""
+    memory_gb: float | None = None
+    """The address space each process of an instance may have; None: no limit."""
+    processes: int | None = None
+    """How many processes the user may have as seen from an instance; None: no limit."""
+    open_files: int = 65536
+    """How many files each process of an instance may have open."""
     fid: str = "self"
     seq: int = 0
 
@@ -102,6 +171,7 @@ class BidEvent:
     limit_cents: int | None = None
     attached: str | None = None
     removed: str | None = None
+    user: str | None = None
 
 
 @frozen
@@ -136,8 +206,37 @@ class Bid:
 
 
 @frozen
+class Grant:
+    """Capacity bought in one go: at first, or by an extension. Money in cents per instance-hour."""
+
+    fid: str
+    starts_at: datetime
+    ends_at: datetime
+    quantity: int
+    unit_cents: int
+    pause_cents: int
+    return_cents: int
+
+
+@frozen
+class ReservationEvent:
+    """One line of a reservation's history; ``user`` is None for what time did."""
+
+    at: datetime
+    kind: str
+    user: str | None = None
+    unit_cents: int | None = None
+    pause_cents: int | None = None
+    return_cents: int | None = None
+
+
+@frozen
 class Reservation:
-    """Machines reserved for a time; ``unit_cents`` per instance-hour, ``total_cents`` for all of it."""
+    """Machines reserved for a time; ``unit_cents`` per instance-hour, ``total_cents`` for all of it.
+
+    ``offer`` is the key of the offer bought; ``returned_cents`` was credited for capacity given back, whose
+    machines are ``returned``. ``instance_quantity`` counts what is left.
+    """
 
     fid: str
     seq: int
@@ -156,6 +255,11 @@ class Reservation:
     status: str = "Pending"
     instances: tuple[str, ...] = ()
     deactivated_at: datetime | None = None
+    offer: str = "standard"
+    grants: tuple[Grant, ...] = ()
+    returned: tuple[str, ...] = ()
+    returned_cents: int = 0
+    history: tuple[ReservationEvent, ...] = ()
 
     @property
     def is_live(self) -> bool:
@@ -164,11 +268,23 @@ class Reservation:
 
 
 @frozen
+class InstanceEvent:
+    """The instance has this status (without its prefix) from then on; one to come is only planned."""
+
+    at: datetime
+    status: str
+
+
+_BOOTING = ("NEW", "CONFIRMED", "INITIALIZING", "STARTING")
+
+
+@frozen
 class Instance:
     """A machine of a bid or reservation.
 
-    ``state`` is a status word without its prefix; RUNNING reads as STARTING until ``running_at``. ``boots``
-    counts how often it was switched on; its disk and its first boot's script belong to the fid.
+    ``state`` is a status word without its prefix; RUNNING reads as STARTING until ``running_at``, every other
+    state as STOPPING until ``off_at``. ``boots`` counts how often it was switched on; its disk and its first
+    boot's script belong to the fid. `moved` changes the state and keeps ``events``.
     """
 
     fid: str
@@ -185,11 +301,37 @@ class Instance:
     state: str = "RUNNING"
     running_at: datetime | None = None
     boots: int = 1
+    off_at: datetime | None = None
+    image_version: str | None = None
+    events: tuple[InstanceEvent, ...] = ()
 
     def status(self, now: datetime) -> str:
         """The status as the wire words it."""
-        is_starting = self.state == "RUNNING" and self.running_at is not None and now < self.running_at
-        return "STATUS_STARTING" if is_starting else f"STATUS_{self.state}"
+        if self.state == "RUNNING":
+            is_starting = self.running_at is not None and now < self.running_at
+            return "STATUS_STARTING" if is_starting else "STATUS_RUNNING"
+        is_stopping = self.off_at is not None and now < self.off_at
+        return "STATUS_STOPPING" if is_stopping else f"STATUS_{self.state}"
+
+    def moved(self, state: str, at: datetime, **changes: Any) -> Instance:
+        """The instance in another state (or in the same, booting anew) from ``at`` on, with its history.
+
+        With ``running_at`` among the changes it boots until then; with ``off_at`` it stops until then.
+        """
+        known = tuple(event for event in self.events if event.at <= at)
+        changes.setdefault("off_at", None)
+        running_at, off_at = changes.get("running_at"), changes["off_at"]
+        if running_at is not None:
+            # A machine that was there before is only confirmed again.
+            words = _BOOTING if not known else _BOOTING[1:]
+            added = [InstanceEvent(at, word) for word in words] + [InstanceEvent(running_at, state)]
+        elif off_at is not None:
+            added = [InstanceEvent(at, "STOPPING"), InstanceEvent(off_at, state)]
+        elif state == "RUNNING" and self.running_at is not None and at < self.running_at:
+            added = [InstanceEvent(at, "STARTING"), InstanceEvent(self.running_at, state)]
+        else:
+            added = [InstanceEvent(at, state)]
+        return evolve(self, state=state, events=(*known, *added), **changes)
 
 
 @frozen
@@ -216,6 +358,12 @@ class Replay:
 KINDS: dict[str, type] = {
     "identity": Identity,
     "rules": Rules,
+    "project": Project,
+    "user": User,
+    "api_key": ApiKey,
+    "quota": Quota,
+    "script": Script,
+    "cluster": Cluster,
     "ssh_key": SshKey,
     "volume": Volume,
     "bid": Bid,
@@ -223,4 +371,10 @@ KINDS: dict[str, type] = {
     "instance": Instance,
     "auction": Auction,
     "replay": Replay,
+    "clock": Clock,
+    "era": Era,
+    "series": Series,
+    "override": Override,
+    "price": PriceChange,
+    "fault": Fault,
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
-from typing import Any
 
 from attrs import evolve
 
@@ -11,26 +11,34 @@ from flowplan.sandbox.world import auction, wire
 from flowplan.sandbox.world.calendar import free_between, latest_end, slots
 from flowplan.sandbox.world.catalogue import RESERVED_LEAST_H, RESERVED_MOST_H, Market, markets
 from flowplan.sandbox.world.fields import Fields
+from flowplan.sandbox.world.offers import Offer, choose, grant, offers, quoted, read_wish
 from flowplan.sandbox.world.orders import (
     check_launch,
     check_name,
     check_project,
     check_volumes,
     find_market,
-    matches,
     read_launch,
+    read_project,
+    wanted,
 )
-from flowplan.sandbox.world.pages import page, visible
-from flowplan.sandbox.world.records import Reservation
+from flowplan.sandbox.world.pages import by_facet, page, read_paging
+from flowplan.sandbox.world.quotas import reservations as reservation_quota
+from flowplan.sandbox.world.records import Reservation, ReservationEvent
 from flowplan.sandbox.world.request import Refusal, Request, Response, refuse_field
 from flowplan.sandbox.world.world import Moment, World
 
 _STATUSES = ("Pending", "Active", "Paused", "Canceled", "Ended")
-_SORTS = ("created_at", "status")
 _LATE = timedelta(minutes=5)
 """How far in the past a start may lie, for clients that cut the seconds off."""
 _HOUR = timedelta(hours=1)
 _LONGEST = RESERVED_MOST_H * _HOUR
+_NEEDED = {
+    "latest_end_time": ("start_time", "quantity"),
+    "slots": ("earliest_start_time", "latest_end_time"),
+    "check": ("start_time", "end_time", "quantity"),
+}
+"""What each mode of availability requires."""
 
 
 def create(world: World, request: Request, moment: Moment) -> Response:
@@ -44,17 +52,19 @@ def create(world: World, request: Request, moment: Moment) -> Response:
     quantity = fields.integer("instance_quantity", minimum=1, maximum=256)
     name = fields.text("name")
     launch = read_launch(fields)
-    most = _read_most(fields)
+    wish = read_wish(fields)
     fields.text("notification_email", required=False)
     fields.check()
     assert start is not None and end is not None and quantity is not None
-    check_project(world, project)
+    check_project(request, project)
     check_name(name)
     market = find_market(type_fid, region)
     hours = _hours(start, end, moment.now, "body")
-    check_launch(world, launch, region, quantity)
-    unit = market.machine.reserved_cents
-    _check_price(unit, most)
+    check_launch(world, launch, project, region, quantity, moment.now)
+    offer = choose(market, wish)
+    quota = reservation_quota(world, project, type_fid, moment.now)
+    if quota.left < quantity * hours:
+        raise Refusal(403, f"Reservation quota exceeded: {quota.left} instance-hours are left")
     if free_between(world, market, start, end) < quantity:
         raise Refusal(400, "Insufficient capacity")
     made = Reservation(
@@ -62,7 +72,7 @@ def create(world: World, request: Request, moment: Moment) -> Response:
         seq=world.take_seq(),
         name=name,
         project=project,
-        created_by=world.identity.user,
+        created_by=request.caller.user,
         created_at=moment.now,
         instance_quantity=quantity,
         instance_type=type_fid,
@@ -70,8 +80,14 @@ def create(world: World, request: Request, moment: Moment) -> Response:
         launch=launch,
         start_time=start,
         end_time=end,
-        unit_cents=unit,
-        total_cents=unit * quantity * hours,
+        unit_cents=offer.unit_cents,
+        total_cents=offer.unit_cents * quantity * hours,
+        offer=offer.key,
+        grants=(grant(offer, moment.new_fid("grant"), start, end, quantity),),
+        history=(
+            ReservationEvent(moment.now, "Placed", request.caller.user),
+            _terms(moment, "Terms Set", request.caller.user, offer),
+        ),
     )
     world.put(made)
     auction.advance(world, moment)
@@ -81,65 +97,72 @@ def create(world: World, request: Request, moment: Moment) -> Response:
 def list_all(world: World, request: Request, moment: Moment) -> Response:
     """GET /v2/reservation."""
     query = Fields(request.query, "query")
-    project = query.text("project")
     type_fid = query.text("instance_type", required=False)
     region = query.text("region", required=False)
     status = query.choice("status", _STATUSES, required=False)
-    query.check()
-    found = [
-        item
-        for item in visible(world, moment, world.reservations.values())
-        if matches(item, project=project, instance_type=type_fid, region=region, status=status)
-    ]
-    return Response(200, page(found, query, _SORTS, lambda item: item.status, wire.reservation))
+    paging = read_paging(query, ("status",))
+    project = read_project(request, query)
+    where = wanted(project=project, instance_type=type_fid, region=region, status=status)
+    sorts = {"status": lambda: by_facet(world, "reservation", "status")}
 
+    def render(order: Reservation) -> str:
+        return world.rendered(order, lambda value: json.dumps(wire.reservation(value)))
 
-def get(world: World, request: Request, moment: Moment, fid: str) -> Response:
-    """GET /v2/reservation/{fid}: there is no such call."""
-    raise Refusal(405, "Method Not Allowed")
+    return page(world, moment, paging, "reservation", where, render, sorts)
 
 
 def update(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """PATCH /v2/reservation/{fid}: pause, resume, other volumes."""
-    found = _find_live(world, fid)
+    found = _find_live(world, request, fid)
     fields = Fields(request.body, "body")
     paused = fields.boolean("paused")
     volumes = fields.texts("volumes", required=False) if fields.has("volumes") else None
     fields.check()
     if volumes is not None:
-        check_volumes(world, volumes, found.region, found.instance_quantity, found.fid)
+        check_volumes(world, volumes, found.project, found.region, found.instance_quantity, found.fid)
         found = world.put(evolve(found, launch=evolve(found.launch, volumes=volumes)))
     if paused is not None and found.status == "Pending":
         raise Refusal(400, "Reservation has not started")
     if paused is not None and paused != (found.status == "Paused"):
         found = auction.pause_reservation(world, found, paused, moment)
+        event = ReservationEvent(moment.now, "Paused" if paused else "Resumed", request.caller.user)
+        found = world.put(evolve(found, history=(*found.history, event)))
     return Response(200, wire.reservation(found))
 
 
 def extend(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """POST /v2/reservation/{fid}/extend: a later end, charged at once."""
-    found = _find_live(world, fid)
+    found = _find_live(world, request, fid)
     fields = Fields(request.body, "body")
     end = fields.instant("end_time")
-    most = _read_most(fields)
+    wish = read_wish(fields)
     fields.check()
     assert end is not None
     if end <= found.end_time:
         raise refuse_field(["body", "end_time"], "End time must be after the present end")
     _hours(found.start_time, end, None, "body")
     market = markets()[found.instance_type]
-    unit = market.machine.reserved_cents
-    _check_price(unit, most)
+    offer = choose(market, wish if fields.has("price_specification") else evolve(wish, key=found.offer))
     if free_between(world, market, found.end_time, end) < found.instance_quantity:
         raise Refusal(400, "Insufficient capacity")
-    added = (end - found.end_time) // _HOUR * unit * found.instance_quantity
-    longer = evolve(found, end_time=end, total_cents=found.total_cents + added)
+    hours = (end - found.end_time) // _HOUR
+    quota = reservation_quota(world, found.project, found.instance_type, moment.now)
+    if quota.left < hours * found.instance_quantity:
+        raise Refusal(403, f"Reservation quota exceeded: {quota.left} instance-hours are left")
+    bought = grant(offer, moment.new_fid("grant"), found.end_time, end, found.instance_quantity)
+    longer = evolve(
+        found,
+        end_time=end,
+        total_cents=found.total_cents + hours * offer.unit_cents * found.instance_quantity,
+        grants=(*found.grants, bought),
+        history=(*found.history, _terms(moment, "Terms Changed", request.caller.user, offer)),
+    )
     return Response(200, wire.reservation(world.put(longer)))
 
 
 def extension_availability(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """GET /v2/reservation/{fid}/extension-availability."""
-    found = _find_live(world, fid)
+    found = _find_live(world, request, fid)
     market = markets()[found.instance_type]
     bound = found.start_time + _LONGEST
     end = latest_end(world, market, found.end_time, bound, found.instance_quantity)
@@ -149,87 +172,60 @@ def extension_availability(world: World, request: Request, moment: Moment, fid: 
 
 
 def quote(world: World, request: Request, moment: Moment) -> Response:
-    """GET /v2/reservation/quote: the one standard offer."""
+    """GET /v2/reservation/quote."""
     query = Fields(request.query, "query")
-    market = _read_market(world, query)
     start = query.instant("start_time")
     end = query.instant("end_time")
     quantity = query.integer("quantity", minimum=1)
-    query.check()
+    market = _read_market(request, query)
     assert start is not None and end is not None and quantity is not None
     hours = _hours(start, end, moment.now, "query")
     if free_between(world, market, start, end) < quantity:
         raise Refusal(400, "Insufficient capacity")
-    unit = market.machine.reserved_cents
-    nothing = wire.dollars(0)
-    offer = {
-        "key": "standard",
-        "display_name": "Standard",
-        "unit_price": wire.dollars(unit),
-        "return_buyback_price": nothing,
-        "pause_buyback_price": nothing,
-        "total_price": wire.dollars(unit * quantity * hours),
-        "total_etbp_value": nothing,
-        "total_fubp_value": nothing,
-        "option_premium": nothing,
-    }
-    return Response(200, {"offers": [offer]})
+    found = [quoted(market, offer, quantity, hours) for offer in offers(market)]
+    return Response(200, {"offers": found})
 
 
 def availability(world: World, request: Request, moment: Moment) -> Response:
     """GET /v2/reservation/availability, in its three modes."""
     query = Fields(request.query, "query")
-    market = _read_market(world, query)
-    modes = ("slots", "latest_end_time", "check")
-    mode = query.choice("mode", modes, required=False, default="latest_end_time")
+    mode = query.choice("mode", tuple(_NEEDED), required=False, default="latest_end_time")
+    times = {
+        name: query.instant(name, required=name in _NEEDED[mode])
+        for name in ("earliest_start_time", "latest_end_time", "start_time", "end_time")
+    }
+    quantity = query.integer("quantity", required="quantity" in _NEEDED[mode], minimum=1)
+    market = _read_market(request, query)
+    needed = [at for name, at in times.items() if name in _NEEDED[mode] and at is not None]
     if mode == "slots":
-        earliest = query.instant("earliest_start_time")
-        latest = query.instant("latest_end_time")
-        query.check()
-        assert earliest is not None and latest is not None
+        earliest, latest = needed
         found = [
-            {"start_time": wire.instant(start), "end_time": wire.instant(end), "quantity": free}
-            for start, end, free in slots(world, market, earliest, latest)
+            {"start_time": wire.instant(left), "end_time": wire.instant(right), "quantity": free}
+            for left, right, free in slots(world, market, earliest, latest)
         ]
         return Response(200, found)
-    start = query.instant("start_time")
-    quantity = query.integer("quantity", minimum=1)
-    end = query.instant("end_time") if mode == "check" else start
-    query.check()
-    assert start is not None and end is not None and quantity is not None
+    assert quantity is not None
+    start = needed[0]
     if mode == "check":
-        is_free = start < end and free_between(world, market, start, end) >= quantity
+        is_free = start < needed[1] and free_between(world, market, start, needed[1]) >= quantity
         return Response(200, {"available": is_free})
     last = latest_end(world, market, start, start + _LONGEST, quantity)
     is_free = last >= start + RESERVED_LEAST_H * _HOUR
     return Response(200, {"latest_end_time": wire.instant(last), "available": is_free})
 
 
-def _read_market(world: World, query: Fields) -> Market:
-    project = query.text("project")
+def _read_market(request: Request, query: Fields) -> Market:
     type_fid = query.text("instance_type")
     region = query.text("region")
-    query.check()
-    check_project(world, project)
+    read_project(request, query)
     market = markets().get(type_fid)
     if market is None or market.region.name != region:
         raise refuse_field(["query", "instance_type"], f"{type_fid} is not available in region {region}")
     return market
 
 
-def _read_most(fields: Fields) -> int | None:
-    """The highest price per instance-hour that the request accepts, in cents (provider.md 7-18)."""
-    if not fields.has("price_specification"):
-        return None
-    inner: Any = fields.object("price_specification", required=False)
-    inner.choice("offer_key", ("standard",), required=False)
-    most: int | None = inner.integer("max_unit_price", required=False, minimum=0)
-    return most
-
-
-def _check_price(unit: int, most: int | None) -> None:
-    if most is not None and unit > most:
-        raise Refusal(400, f"Unit price {wire.dollars(unit)} is above the maximum of {wire.dollars(most)}")
+def _terms(moment: Moment, kind: str, user: str, offer: Offer) -> ReservationEvent:
+    return ReservationEvent(moment.now, kind, user, offer.unit_cents, offer.pause_cents, offer.return_cents)
 
 
 def _hours(start: datetime, end: datetime, now: datetime | None, place: str) -> int:
@@ -245,9 +241,9 @@ def _hours(start: datetime, end: datetime, now: datetime | None, place: str) -> 
     return hours
 
 
-def _find_live(world: World, fid: str) -> Reservation:
+def _find_live(world: World, request: Request, fid: str) -> Reservation:
     found = world.reservations.get(fid)
-    if found is None:
+    if found is None or found.project not in request.caller.projects:
         raise Refusal(404, f"Reservation {fid} not found")
     if not found.is_live:
         raise Refusal(400, "Reservation has already ended")

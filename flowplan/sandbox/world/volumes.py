@@ -5,10 +5,11 @@ from __future__ import annotations
 from attrs import evolve
 
 from flowplan.sandbox.world import wire
-from flowplan.sandbox.world.catalogue import LARGEST_STORAGE_GB, regions
+from flowplan.sandbox.world.catalogue import regions
 from flowplan.sandbox.world.fields import Fields
-from flowplan.sandbox.world.orders import check_project, find_volume
+from flowplan.sandbox.world.orders import check_project, find_volume, read_project
 from flowplan.sandbox.world.pages import visible
+from flowplan.sandbox.world.quotas import storage
 from flowplan.sandbox.world.records import Volume
 from flowplan.sandbox.world.request import Refusal, Request, Response, refuse_field
 from flowplan.sandbox.world.world import Effect, Moment, World
@@ -26,7 +27,7 @@ def create(world: World, request: Request, moment: Moment) -> Response:
     size = fields.integer("size_gb", minimum=1, maximum=32_768)
     fields.check()
     assert size is not None
-    check_project(world, project)
+    check_project(request, project)
     region = regions().get(region_name)
     if region is None:
         raise refuse_field(["body", "region"], f"Unknown region {region_name}")
@@ -37,9 +38,9 @@ def create(world: World, request: Request, moment: Moment) -> Response:
         raise refuse_field(["body", "size_gb"], message)
     if world.volume_named(project, name) is not None:
         raise Refusal(409, f"A volume named {name} already exists in this project")
-    used = stored_gb(world)
-    if used + size > LARGEST_STORAGE_GB:
-        raise Refusal(403, f"Storage quota exceeded: {used} of {LARGEST_STORAGE_GB} GB are in use")
+    quota = storage(world, project)
+    if quota.left < size:
+        raise Refusal(403, f"Storage quota exceeded: {quota.used} of {quota.total} GB are in use")
     volume = Volume(
         moment.new_fid("vol"), world.take_seq(), name, project, region_name, interface, size, moment.now
     )
@@ -47,31 +48,26 @@ def create(world: World, request: Request, moment: Moment) -> Response:
     return Response(201, wire.volume(world, volume))
 
 
-def stored_gb(world: World) -> int:
-    """The size of all volumes that are not deleted, in GB."""
-    return sum(volume.capacity_gb for volume in world.volumes.values() if volume.deleted_at is None)
-
-
 def list_all(world: World, request: Request, moment: Moment) -> Response:
     """GET /v2/volumes, oldest first."""
     query = Fields(request.query, "query")
-    project = query.text("project")
     region = query.text("region", required=False)
     deleted = query.boolean("include_deleted")
-    query.check()
+    where = {
+        "project": (read_project(request, query),),
+        "is_live": ("True", "False") if deleted else ("True",),
+    }
     found = [
         wire.volume(world, volume)
-        for volume in visible(world, moment, world.volumes.values())
-        if volume.project == project
-        and (not region or volume.region == region)
-        and (deleted or volume.deleted_at is None)
+        for volume in visible(world, moment, world.select("volume", where))
+        if not region or volume.region == region
     ]
     return Response(200, found)
 
 
 def update(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """PATCH /v2/volumes/{fid}: a new name."""
-    volume = find_volume(world, fid)
+    volume = find_volume(world, fid, request.caller.projects)
     fields = Fields(request.body, "body")
     name = fields.text("name", pattern=_NAME, longest=64)
     fields.check()
@@ -83,7 +79,7 @@ def update(world: World, request: Request, moment: Moment, fid: str) -> Response
 
 def delete(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """DELETE /v2/volumes/{fid}: the record stays, the data goes."""
-    volume = find_volume(world, fid)
+    volume = find_volume(world, fid, request.caller.projects)
     if world.users_of(fid):
         raise Refusal(world.rules.in_use_status, "Volume is in use")
     world.put(evolve(volume, deleted_at=moment.now))

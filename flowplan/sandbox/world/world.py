@@ -9,28 +9,28 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from flowplan.sandbox.world.records import (
-    KINDS,
-    Auction,
-    Bid,
-    Identity,
-    Instance,
-    Replay,
-    Reservation,
-    Rules,
-    SshKey,
-    Volume,
-)
+from flowplan.sandbox.market.priceline import PriceLine
+from flowplan.sandbox.world.accounts import ApiKey
+from flowplan.sandbox.world.facets import FACETS
+from flowplan.sandbox.world.index import Index, Where
+from flowplan.sandbox.world.market import Demand
+from flowplan.sandbox.world.records import KINDS, Bid, Instance, Reservation, Volume
+from flowplan.sandbox.world.tables import Tables
+from flowplan.sandbox.world.timers import Timers
 
 _T = TypeVar("_T")
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
+_COMPETING = ("Open", "Allocated", "Preempting")
+_MOST_RENDERED = 1 << 25
+"""How many characters of rendered objects are kept."""
 
 
 @frozen
 class Effect:
     """Something to be done to the machine we run on, after the change is stored.
 
-    ``verb`` is ``start`` or ``stop`` (``fid`` an instance, ``boots`` its count) or ``wipe`` (``fid`` a volume).
+    ``verb`` is ``start``, ``stop`` or ``refresh`` (``fid`` an instance, ``boots`` its count; the last gives it a new boot
+    disk) or ``wipe`` (``fid`` a volume).
     """
 
     verb: str
@@ -49,91 +49,80 @@ def no_ssh(instance: Instance) -> str | None:
 
 @frozen
 class Moment:
-    """What a request may know of its surroundings: the time, a source of fresh ids, the boot delay, SSH addresses."""
+    """What a request may know of its surroundings: the time, a source of fresh ids, the boot delay, SSH addresses.
+
+    ``new_key_pair`` makes an SSH key pair: (private key, public key) as OpenSSH writes them. ``new_secret`` makes
+    the secret of an API key.
+    """
 
     now: datetime
     new_fid: Callable[[str], str]
     boot_delay_s: float = 0.2
     ssh: SshDestination = no_ssh
+    new_key_pair: Callable[[], tuple[str, str]] | None = None
+    new_secret: Callable[[], str] | None = None
 
 
-class World:
+class World(Tables):
     """The objects. Values inside are immutable; `put` replaces one and remembers what it replaced.
 
     Tables keep objects in the order of their ``seq``; whoever loads objects must add new ones in that order.
     """
 
     def __init__(self) -> None:
-        self._tables: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+        super().__init__()
         self._undo: list[tuple[str, str, Any]] = []
         self.effects: list[Effect] = []
         self.next_seq = 1
-        self._bids_named: dict[str, dict[str, None]] = defaultdict(dict)
+        self._indexes = {kind: Index(facets) for kind, facets in FACETS.items()}
+        self._rendered: dict[str, tuple[Any, str]] = {}
+        self._rendered_size = 0
+        self._stored_gb: dict[str, int] = defaultdict(int)
         self._bids_in: dict[str, dict[str, None]] = defaultdict(dict)
         self._reservations_in: dict[str, dict[str, None]] = defaultdict(dict)
         self._users_of: dict[str, dict[str, None]] = defaultdict(dict)
         self._volume_named: dict[tuple[str, str], str] = {}
-        self._timers: dict[tuple[str, str], datetime] = {}
-
-    # tables
-
-    @property
-    def identity(self) -> Identity:
-        """The user and project."""
-        found: Identity = self._tables["identity"]["self"]
-        return found
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was ever put in, so that the world must be founded first."""
-        return not self._tables["identity"]
-
-    @property
-    def rules(self) -> Rules:
-        """The switches."""
-        found: Rules = self._tables["rules"].get("self") or Rules()
-        return found
-
-    @property
-    def bids(self) -> dict[str, Bid]:
-        """Every bid."""
-        return self._tables["bid"]
-
-    @property
-    def volumes(self) -> dict[str, Volume]:
-        """Every volume, deleted ones too."""
-        return self._tables["volume"]
-
-    @property
-    def ssh_keys(self) -> dict[str, SshKey]:
-        """Every SSH key, deleted ones too."""
-        return self._tables["ssh_key"]
-
-    @property
-    def reservations(self) -> dict[str, Reservation]:
-        """Every reservation."""
-        return self._tables["reservation"]
-
-    @property
-    def instances(self) -> dict[str, Instance]:
-        """Every instance."""
-        return self._tables["instance"]
-
-    @property
-    def auctions(self) -> dict[str, Auction]:
-        """The auctions that were ever held."""
-        return self._tables["auction"]
-
-    @property
-    def replays(self) -> dict[str, Replay]:
-        """First answers by idempotency key."""
-        return self._tables["replay"]
+        self._timers = Timers()
+        self._turning: dict[str, datetime] = {}
+        self._lines: dict[str, PriceLine] = defaultdict(PriceLine)
+        self._ranked: dict[str, list[Demand]] = {}
 
     # indexes
 
+    def prices(self, type_fid: str) -> PriceLine:
+        """The prices of a market that are on record."""
+        return self._lines[type_fid]
+
+    def demands_in(self, type_fid: str) -> list[Demand]:
+        """What the live bids that are not paused ask for in a market: highest limit first, then oldest."""
+        found = self._ranked.get(type_fid)
+        if found is None:
+            found = [
+                Demand(bid.fid, bid.limit_cents, bid.instance_quantity, bid.seq)
+                for bid in self.live_bids_in(type_fid)
+                if bid.status in _COMPETING
+            ]
+            found.sort(key=lambda demand: (-demand.limit_cents, demand.age))
+            self._ranked[type_fid] = found
+        return found
+
+    def select(
+        self, kind: str, where: Where, after: int | None = None, descending: bool = False
+    ) -> Iterator[Any]:
+        """The objects of a listed kind that a list asks for; see `Index.find`."""
+        return self._indexes[kind].find(where, after, descending)
+
+    def present(self, kind: str, facet: str) -> list[str]:
+        """The values of a facet that objects of a kind have, sorted."""
+        return self._indexes[kind].present(facet)
+
     def bids_named(self, name: str) -> Iterable[Bid]:
         """The bids of that name, oldest first."""
-        return [self.bids[fid] for fid in self._bids_named.get(name, ())]
+        return self.select("bid", {"name": (name,)})
+
+    def key_of(self, digest: str) -> ApiKey | None:
+        """The API key whose secret has that digest."""
+        return next(self.select("api_key", {"digest": (digest,)}), None)
 
     def live_bids_in(self, type_fid: str) -> list[Bid]:
         """The live bids in a market."""
@@ -144,7 +133,7 @@ class World:
         return [self.reservations[fid] for fid in self._reservations_in.get(type_fid, ())]
 
     def users_of(self, fid: str) -> list[Bid | Reservation]:
-        """The bids and reservations that hold a volume or an SSH key."""
+        """The bids and reservations that hold a volume or an SSH key, or that are nodes of a cluster."""
         return [self.bids.get(user) or self.reservations[user] for user in self._users_of.get(fid, ())]
 
     def volume_named(self, project: str, name: str) -> Volume | None:
@@ -152,10 +141,36 @@ class World:
         fid = self._volume_named.get((project, name))
         return self.volumes[fid] if fid else None
 
+    def stored_gb(self, project: str) -> int:
+        """The size of a project's volumes that are not deleted, in GB."""
+        return self._stored_gb[project]
+
+    def turning(self, now: datetime) -> list[str]:
+        """The ids of the instances that are booting or stopping."""
+        self._turning = {fid: until for fid, until in self._turning.items() if now < until}
+        return list(self._turning)
+
+    def first_due(self, now: datetime) -> tuple[datetime, str, str] | None:
+        """The (time, kind, id) of the earliest that time alone must change by now."""
+        return self._timers.first(now)
+
     def due(self, now: datetime) -> list[tuple[str, str]]:
-        """The (kind, id) of everything that time alone must change by now, earliest first."""
-        ready = [(at, key) for key, at in self._timers.items() if at <= now]
-        return [key for _, key in sorted(ready)]
+        """The (kind, id) of the earliest that time alone must change by now, in a list; empty if there is none."""
+        first = self._timers.first(now)
+        return [] if first is None else [first[1:]]
+
+    def rendered(self, value: Any, render: Callable[[Any], str]) -> str:
+        """What ``render`` makes of an object; kept until the object changes. It must depend on nothing else."""
+        known = self._rendered.get(value.fid)
+        if known is not None and known[0] is value:
+            return known[1]
+        text = render(value)
+        if self._rendered_size + len(text) > _MOST_RENDERED:
+            self._rendered.clear()
+            self._rendered_size = 0
+        self._rendered_size += len(text) - (0 if known is None else len(known[1]))
+        self._rendered[value.fid] = (value, text)
+        return text
 
     # changes
 
@@ -204,59 +219,75 @@ class World:
     def _set(self, kind: str, fid: str, value: Any) -> None:
         table = self._tables[kind]
         before = table.get(fid)
+        if kind == "bid" and _claim(before) != _claim(value):
+            self._ranked.pop((before or value).instance_type, None)
         if before is not None:
             self._unindex(kind, before)
         if value is None:
             table.pop(fid, None)
-            if kind == "bid" and before is not None:
-                self._bids_named[before.name].pop(fid, None)
         else:
             table[fid] = value
             self._index(kind, value)
+        if kind in self._indexes and before is not value:
+            self._indexes[kind].replace(before, value)
 
     def _index(self, kind: str, value: Any) -> None:
         if kind == "bid":
-            self._bids_named[value.name].setdefault(value.fid)
             if value.is_live:
                 self._bids_in[value.instance_type][value.fid] = None
             self._hold(value, value.is_live or value.due_at is not None)
-            self._time(kind, value.fid, value.due_at)
+            self._timers.set(kind, value.fid, value.due_at)
         elif kind == "reservation":
             if value.is_live:
                 self._reservations_in[value.instance_type][value.fid] = None
             self._hold(value, value.is_live)
             at = value.start_time if value.status == "Pending" else value.end_time
-            self._time(kind, value.fid, at if value.is_live else None)
+            self._timers.set(kind, value.fid, at if value.is_live else None)
+        elif kind == "instance":
+            until = value.running_at if value.state == "RUNNING" else value.off_at
+            if until is not None:
+                self._turning[value.fid] = until
         elif kind == "volume":
             if value.deleted_at is None:
                 self._volume_named[value.project, value.name] = value.fid
-        elif kind == "auction":
-            self._time(kind, value.fid, value.due_at)
+                self._stored_gb[value.project] += value.capacity_gb
+        elif kind in ("auction", "fault"):
+            self._timers.set(kind, value.fid, value.due_at)
+        elif kind == "price":
+            self._lines[value.market].append(value.at, value.cents)
 
     def _unindex(self, kind: str, value: Any) -> None:
+        if kind == "instance":
+            self._turning.pop(value.fid, None)
         if kind == "bid":
             self._bids_in[value.instance_type].pop(value.fid, None)
             self._hold(value, False)
-            self._time(kind, value.fid, None)
+            self._timers.set(kind, value.fid, None)
         elif kind == "reservation":
             self._reservations_in[value.instance_type].pop(value.fid, None)
             self._hold(value, False)
-            self._time(kind, value.fid, None)
+            self._timers.set(kind, value.fid, None)
         elif kind == "volume":
             if self._volume_named.get((value.project, value.name)) == value.fid:
                 del self._volume_named[value.project, value.name]
-        elif kind == "auction":
-            self._time(kind, value.fid, None)
+            if value.deleted_at is None:
+                self._stored_gb[value.project] -= value.capacity_gb
+        elif kind in ("auction", "fault"):
+            self._timers.set(kind, value.fid, None)
+        elif kind == "price":
+            self._lines[value.market].drop(value.at)
 
     def _hold(self, user: Bid | Reservation, holds: bool) -> None:
-        for fid in (*user.launch.volumes, *user.launch.ssh_keys):
+        cluster = user.launch.kubernetes_cluster
+        for fid in (*user.launch.volumes, *user.launch.ssh_keys, *([cluster] if cluster else ())):
             if holds:
                 self._users_of[fid][user.fid] = None
             else:
                 self._users_of[fid].pop(user.fid, None)
 
-    def _time(self, kind: str, fid: str, at: datetime | None) -> None:
-        if at is None:
-            self._timers.pop((kind, fid), None)
-        else:
-            self._timers[kind, fid] = at
+
+def _claim(bid: Bid | None) -> tuple[int, int] | None:
+    """What a bid asks for in the auction; None if it takes no part."""
+    if bid is None or bid.status not in _COMPETING:
+        return None
+    return bid.limit_cents, bid.instance_quantity

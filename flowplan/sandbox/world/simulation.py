@@ -1,0 +1,88 @@
+"""How a task goes in a sandbox that runs no commands: it takes a time and ends."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import shlex
+import zlib
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from flowplan.sandbox.world.records import Instance
+from flowplan.sandbox.world.wire import instant
+from flowplan.sandbox.world.world import World
+from flowplan.values.quantity import parse_duration
+
+DURATION = "FLOWPLAN_SANDBOX_DURATION"
+"""The variable of a task that says how long its command takes: a duration such as 90s, or seconds."""
+EXIT_CODE = "FLOWPLAN_SANDBOX_EXIT_CODE"
+"""The variable that says with what code it ends; 0 if it says nothing."""
+_EXPORT = re.compile(rf"^\s*export ({DURATION}|{EXIT_CODE})=(.*)$", re.MULTILINE)
+_PACKED = re.compile(r"<<'FLOW_SCRIPT' \| gzip -dc\n([A-Za-z0-9+/=\n]+)FLOW_SCRIPT\n")
+_LONGEST = 1 << 22
+
+
+def completion(world: World, instance: Instance, now: datetime) -> dict[str, Any] | None:
+    """The record of a script's end; None if there is no script, or it has not ended or was stopped before it could.
+
+    A script runs at the first boot only, and as long as the machine runs on.
+    """
+    order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
+    if not order.launch.startup_script:
+        return None
+    hints = _hints(order.launch.startup_script)
+    lasts = hints[0] if hints[0] is not None else timedelta(seconds=world.rules.duration_s)
+    begun: datetime | None = None
+    until = now
+    for event in instance.events:
+        if event.at > now:
+            break
+        if event.status == "RUNNING":
+            begun = begun or event.at
+        elif begun is not None and event.status != "PREEMPTING":
+            until = event.at
+            break
+    if begun is None or until < begun + lasts:
+        return None
+    return {
+        "exit_code": hints[1],
+        "started_at": instant(begun),
+        "ended_at": instant(begun + lasts),
+        "attempt": 1,
+        "timed_out": False,
+    }
+
+
+@lru_cache(maxsize=512)
+def _hints(script: str) -> tuple[timedelta | None, int]:
+    """What a script's own variables say about its end: how long it takes and with what code it ends."""
+    lasts: timedelta | None = None
+    code = 0
+    for name, text in _EXPORT.findall(_unpacked(script)):
+        try:
+            words = shlex.split(text)
+            value = words[0] if words else ""
+            if name == EXIT_CODE:
+                code = int(value) % 256
+            elif re.fullmatch(r"\d+(\.\d+)?", value):
+                lasts = timedelta(seconds=float(value))
+            else:
+                lasts = parse_duration(value)
+        except (ValueError, OverflowError):
+            continue
+    return lasts, code
+
+
+def _unpacked(script: str) -> str:
+    """The script itself, where it came packed."""
+    match = _PACKED.search(script)
+    if match is None:
+        return script
+    try:
+        raw = zlib.decompressobj(31).decompress(base64.b64decode(match[1]), _LONGEST)
+        return raw.decode("utf-8", "replace")
+    except (ValueError, binascii.Error, zlib.error):
+        return script

@@ -1,0 +1,112 @@
+"""Running commands and not running them: the clock, the limits, simulated ends."""
+
+import asyncio
+import base64
+import gzip
+import time
+from datetime import timedelta
+
+import pytest
+
+from flowplan.sandbox import open_sandbox
+from flowplan.sandbox.desk import Desk
+
+BIDS = "/v2/spot/bids"
+PATIENCE_S = 30
+
+
+def completion(sandbox, fid):
+    return asyncio.run(sandbox.access.completion(fid))
+
+
+def wait(holds):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come about")
+
+
+@pytest.fixture
+def idle(client):
+    """A client of a sandbox that only simulates, with its clock stopped."""
+    client.sandbox.configure(boot_s=0, executes=False)
+    Desk(client.sandbox).freeze()
+    return client
+
+
+def script(*lines):
+    return "\n".join(["#!/bin/bash", *lines, "exit 3"])
+
+
+def packed(text):
+    payload = base64.b64encode(gzip.compress(text.encode())).decode()
+    return f"#!/bin/bash\nflow_script=$(base64 -d <<'FLOW_SCRIPT' | gzip -dc\n{payload}\nFLOW_SCRIPT\n)\n"
+
+
+@pytest.mark.parametrize("wrap", [str, packed])
+@pytest.mark.parametrize(
+    ("lines", "seconds", "code"),
+    [
+        ([], 60, 0),
+        (["export FLOWPLAN_SANDBOX_DURATION=90"], 90, 0),
+        (["  export FLOWPLAN_SANDBOX_DURATION='2h'", "export FLOWPLAN_SANDBOX_EXIT_CODE=7"], 7200, 7),
+        (["export FLOWPLAN_SANDBOX_DURATION=soon"], 60, 0),
+    ],
+)
+def test_a_command_that_is_not_run_ends_after_its_time(idle, wrap, lines, seconds, code):
+    desk = Desk(idle.sandbox)
+    bid = idle.bid(script=wrap(script(*lines)))["fid"]
+    desk.advance(timedelta(seconds=seconds - 1))
+    assert completion(idle.sandbox, bid) is None
+    start = desk.clock().now - timedelta(seconds=seconds - 1)
+    desk.advance(timedelta(seconds=100))
+    found = completion(idle.sandbox, bid)
+    assert (found["exit_code"], found["started_at"]) == (code, start.isoformat())
+    assert found["ended_at"] == (start + timedelta(seconds=seconds)).isoformat()
+    assert not (idle.sandbox.home / "instances").exists()
+
+
+def test_one_that_is_stopped_before_its_time_never_ends(idle):
+    desk = Desk(idle.sandbox)
+    bid = idle.bid(script=script())["fid"]
+    desk.advance(timedelta(seconds=30))
+    idle.patch(f"{BIDS}/{bid}", paused=True)
+    idle.patch(f"{BIDS}/{bid}", paused=False)
+    desk.advance(timedelta(days=1))
+    assert completion(idle.sandbox, bid) is None
+
+
+def test_whether_commands_are_run_holds_for_every_process(idle):
+    other = open_sandbox(idle.sandbox.home, idle.sandbox.real_now)
+    try:
+        assert other.executes is False
+        idle.bid(script="#!/bin/sh\necho ran")
+        other.status()
+        assert not list(idle.sandbox.home.glob("instances/*/spec.json"))
+    finally:
+        other.close()
+
+
+@pytest.mark.process
+def test_what_really_runs_waits_for_the_virtual_clock(tmp_path, make_client):
+    sandbox = open_sandbox(tmp_path / "home", boot_delay_s=3600)
+    try:
+        desk = Desk(sandbox)
+        desk.freeze()
+        bid = make_client(sandbox).bid(script="#!/bin/bash\nulimit -n; ulimit -c; echo done\n")["fid"]
+        (folder,) = (sandbox.home / "instances").iterdir()
+        wait((folder / "supervisor.json").exists)
+        assert completion(sandbox, bid) is None
+        assert not (folder / "booted").exists()
+        desk.resume()
+        assert not (folder / "booted").exists()
+        desk.advance(timedelta(hours=2))
+        assert wait(lambda: completion(sandbox, bid))["exit_code"] == 0
+        out, _ = asyncio.run(sandbox.access.log(bid, 0, "stdout", 0))
+        files, core, last = out.split()
+        assert (int(files) <= 65536, core, last) == (True, b"0", b"done")
+    finally:
+        sandbox.reset()
+        sandbox.close()
