@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from attrs import frozen
 
-from flowplan.plan.observation import Observation, Observed, Offer
+from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer
 from flowplan.state.journal import Entry, Status
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
@@ -19,11 +19,14 @@ __all__ = [
     "Ambiguous",
     "Asker",
     "Backend",
+    "CapacityMarket",
     "Clock",
     "Done",
     "Event",
     "EventKind",
     "Handle",
+    "Historian",
+    "HistoryEvent",
     "InstanceAccess",
     "LockInfo",
     "Observation",
@@ -112,6 +115,27 @@ class Provider(Protocol):
 
     async def delete(self, kind: Kind, id: str, idempotency_key: str) -> Outcome:
         """Delete, cancel or terminate it."""
+        ...
+
+
+@runtime_checkable
+class Historian(Protocol):
+    """A provider that remembers what was done to its objects, and by whom."""
+
+    async def history(self, kind: Kind, id: str) -> Sequence[HistoryEvent]:
+        """The events of one object, oldest first; none where the provider keeps none. May raise `FlowplanError`."""
+        ...
+
+
+@runtime_checkable
+class CapacityMarket(Protocol):
+    """A provider that takes back instances of a reservation."""
+
+    async def return_capacity(self, id: str, instances: Sequence[str], idempotency_key: str) -> Outcome:
+        """Pause these instances of a reservation and give them back, for good: its quantity shrinks by them.
+
+        Instances that have been given back already are passed over, so that a repetition does no harm.
+        """
         ...
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from flowplan.apply.operations import create, delete, forget, update
+from flowplan.apply.detaching import detach
+from flowplan.apply.operations import create, delete, forget, take_in, update
+from flowplan.apply.prelude import prepare
 from flowplan.apply.run import Failed, OutcomeUnknown, Result, Run, StepFailure
 from flowplan.apply.schedule import Schedule
 from flowplan.apply.waiting import Waiting
@@ -23,6 +25,8 @@ _EXPECTED_S: Mapping[StepKind, float] = {
     StepKind.DELETE: 1.0,
     StepKind.FORGET: 0.01,
     StepKind.AWAIT: 60.0,
+    StepKind.IMPORT: 0.01,
+    StepKind.DETACH: 1.0,
 }
 """What a step takes by guess, in seconds: only the order of starting depends on it."""
 
@@ -95,14 +99,14 @@ class _Engine:
         run = self.run
         record = run.records.get(step.address)
         begun = run.clock.monotonic()
-        run.emit(EventKind.STARTED, step, id=record.id if record else "")
+        run.emit(EventKind.STARTED, step, id=step.deposed or (record.id if record else ""))
         still = asyncio.create_task(self._still(step, begun))
         try:
             after = await _ACT[step.kind](self, step)
         finally:
             still.cancel()
             await asyncio.gather(still, return_exceptions=True)
-        name = (after or record).id if (after or record) else ""  # type: ignore[union-attr]
+        name = step.deposed or ((after or record).id if (after or record) else "")  # type: ignore[union-attr]
         run.emit(EventKind.DONE, step, id=name, elapsed_s=run.clock.monotonic() - begun)
         return name
 
@@ -177,6 +181,14 @@ async def _forget(engine: _Engine, step: Step) -> Record | None:
     return None
 
 
+async def _import(engine: _Engine, step: Step) -> Record | None:
+    return take_in(engine.run, step)
+
+
+async def _detach(engine: _Engine, step: Step) -> Record | None:
+    return await detach(engine.run, step)
+
+
 async def _await(engine: _Engine, step: Step) -> Record | None:
     return await engine.waiting.wait(step)
 
@@ -187,11 +199,17 @@ _ACT: Mapping[StepKind, Callable[[_Engine, Step], Awaitable[Record | None]]] = {
     StepKind.DELETE: _delete,
     StepKind.FORGET: _forget,
     StepKind.AWAIT: _await,
+    StepKind.IMPORT: _import,
+    StepKind.DETACH: _detach,
 }
 
 
 async def execute(run: Run, parallelism: int, stop: Stop) -> Result:
     """Do the steps of the run's plan. Every problem is in the result; nothing is raised for what the world did."""
+    try:
+        prepare(run)
+    except StoreError as error:
+        return Result(not_started=run.plan.steps, fatal=error.diagnostics[0], fatal_code=error.exit_code)
     schedule = Schedule(run.plan.steps, lambda step: _EXPECTED_S[step.kind])
     engine = _Engine(run, parallelism, stop, schedule, Waiting(run))
     await engine.go()

@@ -23,7 +23,7 @@ async def look(run: Run, entry: Entry, window_s: float) -> list[Observed]:
         FlowplanError: the provider cannot be asked, so nothing is known.
     """
     deadline = run.clock.monotonic() + window_s
-    taken = {(record.kind, record.id) for record in run.records.values()}
+    taken = run.taken
     for pause in run.pauses():
         found = [
             o for o in ours(entry, await run.provider.find(handle_of(entry))) if (o.kind, o.id) not in taken

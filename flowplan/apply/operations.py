@@ -43,6 +43,9 @@ async def create(run: Run, step: Step) -> Record:
         config=seal(config, run.key),
         dependencies=change.dependencies,
         protected=change.protected,
+        retained=change.retained,
+        deposes=change.creates_first,
+        triggers=run.triggers_of(change),
     )
     entry = evolve(entry, number=run.writer.begin(entry))
     for attempt in range(1, TRIES + 1):
@@ -63,7 +66,7 @@ async def create(run: Run, step: Step) -> Record:
             run.writer.commit(entry.number, Status.FAILED, None)
             raise Failed(_point(run, change, outcome.diagnostic), outcome.transient)
         assert outcome.observed is not None
-        record = adopt(entry, outcome.observed)
+        record = adopt(entry, outcome.observed, run.records.get(step.address))
         run.writer.commit(entry.number, Status.DONE, record)
         run.records[step.address] = record
         return record
@@ -111,6 +114,7 @@ async def _already_named(run: Run, kind: Kind, name: str, config: Mapping[str, A
 def _settle(run: Run, change: ResourceChange) -> dict[str, Any]:
     """The configuration with every unknown filled in, and checked again as a whole."""
     assert change.after is not None
+    _require(run, change)
     config = dict(change.after)
     if is_known(config):
         return config
@@ -130,6 +134,14 @@ def _settle(run: Run, change: ResourceChange) -> dict[str, Any]:
     if problems:
         raise Failed(_problem(run, change, problems))
     return settled
+
+
+def _require(run: Run, change: ResourceChange) -> None:
+    """Ask again what the stack demands of a resource and could not be decided before."""
+    resource = run.stack.resources.get(change.address)
+    for requirement in resource.requirements if resource is not None else ():
+        if (problem := requirement.check(run.lookup, last=True)) is not None:
+            raise Failed(problem)
 
 
 def _problem(run: Run, change: ResourceChange, problems: list[Problem]) -> Diagnostic:
@@ -199,6 +211,8 @@ async def update(run: Run, step: Step) -> Record:
         config=seal(config, run.key),
         dependencies=change.dependencies,
         protected=change.protected,
+        retained=change.retained,
+        triggers=run.triggers_of(change),
         name=str(sends.get("name", old.name)),
     )
     if not sends:
@@ -213,17 +227,61 @@ async def update(run: Run, step: Step) -> Record:
         id=old.id,
         name=record.name,
         config=record.config,
-        changes={"send": sends, "resume": change.resumes},
+        changes={"send": sends, "resume": change.resumes, "instances": await _given_back(run, old, sends)},
         dependencies=change.dependencies,
         protected=change.protected,
+        retained=change.retained,
+        triggers=record.triggers,
     )
     entry = evolve(entry, number=run.writer.begin(entry))
     return await finish_update(run, entry, record)
 
 
+async def _given_back(run: Run, record: Record, sends: Mapping[str, Any]) -> list[str]:
+    """The instances that a reservation gives back: the last ones, chosen once, so that a repetition means the same."""
+    if "quantity" not in sends:
+        return []
+    seen = await run.provider.observe([(record.kind, record.id)], [record.kind])
+    found = seen.find(record.kind, record.id)
+    return sorted((found.attributes.get("instances") or ()) if found else ())[int(sends["quantity"]) :]
+
+
+def take_in(run: Run, step: Step) -> Record:
+    """Record an object that exists (``imports``); the provider is not asked for anything."""
+    record = run.changes[step.address].record
+    assert record is not None, "an import is planned with its record"
+    run.writer.save([record])
+    run.records[step.address] = record
+    return record
+
+
 async def delete(run: Run, step: Step) -> None:
-    """Delete a resource; its record is gone from the state when this returns."""
-    await _delete(run, step.address, keep=None)
+    """Delete a resource, or an object it has replaced; it is gone from the state when this returns."""
+    if not step.deposed:
+        await _delete(run, step.address, keep=None)
+        return
+    record = run.records[step.address]
+    old = next((one for one in record.deposed if one.id == step.deposed), None)
+    if old is None:
+        return
+    entry = Entry(
+        operation=Operation.DELETE,
+        address=step.address,
+        run=run.id,
+        begun_at=run.clock.now(),
+        id=old.id,
+        name=old.name,
+        changes={"deposed": True},
+    )
+    entry = evolve(entry, number=run.writer.begin(entry))
+    await finish_delete(run, entry, None)
+
+
+def _without(record: Record | None, id: str) -> Record | None:
+    """A record without the deposed object ``id``."""
+    if record is None:
+        return None
+    return evolve(record, deposed=tuple(old for old in record.deposed if old.id != id))
 
 
 async def release(run: Run, record: Record) -> Record:
@@ -269,6 +327,10 @@ async def finish_delete(run: Run, entry: Entry, keep: Record | None) -> None:
             reason = outcome.reason
             await run.clock.sleep(run.patience.poll_s)
             continue
+        if entry.changes.get("deposed"):
+            keep = _without(run.records.get(entry.address), entry.id)
+        elif keep is not None:
+            keep = run.with_deposed(keep)
         run.writer.commit(entry.number, Status.DONE, keep, None if keep else entry.address)
         if keep is None:
             run.records.pop(entry.address, None)
@@ -301,7 +363,13 @@ async def _until_released(run: Run, entry: Entry) -> None:
 
 
 def forget(run: Run, step: Step) -> None:
-    """Drop a record; the provider is not asked for anything."""
+    """Drop a record, or what is left on it of an object it has replaced; the provider is not asked for anything."""
+    if step.deposed:
+        record = _without(run.records[step.address], step.deposed)
+        assert record is not None
+        run.writer.save([record])
+        run.records[step.address] = record
+        return
     run.writer.save(forget=[step.address])
     run.records.pop(step.address, None)
 

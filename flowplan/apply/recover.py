@@ -65,7 +65,7 @@ async def _settle(run: Run, entry: Entry, until: float) -> str:
         kept, said = await keep_one(run, entry, found)
         for diagnostic in said:
             run.emit(EventKind.NOTICE, diagnostic=diagnostic, address=entry.address)
-        record = adopt(entry, kept)
+        record = adopt(entry, kept, run.records.get(entry.address))
         run.writer.commit(entry.number, Status.DONE, record)
         run.records[entry.address] = record
         return f"interrupted create: found at the provider and adopted [id={kept.id}]"
@@ -80,6 +80,8 @@ async def _settle(run: Run, entry: Entry, until: float) -> str:
             name=entry.name,
             dependencies=entry.dependencies,
             protected=entry.protected,
+            retained=entry.retained,
+            triggers=entry.triggers,
         )
         await finish_update(run, entry, record, again=True)
         return f"interrupted update: finished [id={entry.id}]"

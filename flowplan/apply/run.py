@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Plan, ResourceChange, Step
+from flowplan.plan.triggers import trigger_value
 from flowplan.ports import Clock, Event, EventKind, InstanceAccess, Observed, Provider, Reporter, Writer
 from flowplan.resources import Settings, kind_of
 from flowplan.state.snapshot import Record, Snapshot
@@ -84,9 +85,16 @@ class Run:
             plan=plan,
             key=snapshot.key,
             records=dict(snapshot.records),
-            changes={change.address: change for change in plan.changes},
+            changes={change.address: change for change in plan.changes if not change.deposed},
             **ports,
         )
+
+    @property
+    def taken(self) -> set[tuple[Any, str]]:
+        """Kind and id of every object that is on record, also of those that were replaced."""
+        found = {(record.kind, record.id) for record in self.records.values()}
+        found |= {(record.kind, old.id) for record in self.records.values() for old in record.deposed}
+        return found
 
     def lookup(self, reference: Reference) -> Any:
         """An attribute of a resource as it now is."""
@@ -101,6 +109,20 @@ class Run:
         if value is None:
             raise NotYetKnown(str(reference))
         return value
+
+    def with_deposed(self, record: Record) -> Record:
+        """A record about to be written, with what is now still to be destroyed under its address."""
+        now = self.records.get(record.address)
+        return record if now is None else evolve(record, deposed=now.deposed)
+
+    def triggers_of(self, change: ResourceChange) -> dict[str, Any]:
+        """What ``replace_triggered_by`` of a change sees now, to be recorded with it."""
+        found = {}
+        for text, reference in change.triggers.items():
+            record = self.records.get(reference.address)
+            if record is not None:
+                found[text] = trigger_value(reference, record.id, record.config, record.attributes, self.key)
+        return found
 
     def emit(self, kind: EventKind, step: Step | None = None, **more: Any) -> None:
         """Tell the reporter."""

@@ -10,11 +10,11 @@ from attrs import evolve
 from flowplan.apply.looking import unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
 from flowplan.plan.diff import same
-from flowplan.ports import Done, Observed, Refused, StoreError
+from flowplan.ports import Ambiguous, CapacityMarket, Done, Observed, Refused, StoreError
 from flowplan.resources import Change, kind_of
 from flowplan.state.journal import Entry, Status
 from flowplan.state.snapshot import Record
-from flowplan.values.diagnostic import FlowplanError
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 TRIES = 3
 """How often a request is sent at most: again only after looking has shown that nothing came of it."""
@@ -29,16 +29,69 @@ async def finish_update(run: Run, entry: Entry, record: Record, again: bool = Fa
         if any(kind.attributes[name].change is Change.PAUSED for name in sends):
             observed = await _change_paused(run, entry, sends)
         else:
-            observed = await _request(run, entry, sends, again)
+            for part in _parts(sends):
+                if "quantity" in part:
+                    observed = await _give_back(run, entry, part)
+                else:
+                    observed = await _request(run, entry, part, again)
     except Failed:
         run.writer.commit(entry.number, Status.FAILED, None)
         raise
     if observed is not None:
         kept = {name: value for name, value in record.attributes.items() if name == "completion"}
         record = evolve(record, attributes={**observed.attributes, **kept})
+    record = run.with_deposed(record)
     run.writer.commit(entry.number, Status.DONE, record)
     run.records[entry.address] = record
     return record
+
+
+def _parts(sends: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is sent in one request each: capacity is given back, and an end moved, by requests of their own."""
+    rest = {name: value for name, value in sends.items() if name not in ("quantity", "end_time_utc")}
+    parts = [{"quantity": sends["quantity"]}] if "quantity" in sends else []
+    parts += [rest] if rest else []
+    return parts + ([{"end_time_utc": sends["end_time_utc"]}] if "end_time_utc" in sends else [])
+
+
+async def _give_back(run: Run, entry: Entry, part: Mapping[str, Any]) -> Observed | None:
+    """Give back the instances that the entry names, until the reservation has only as many as wanted.
+
+    They were chosen before the first request, and what is gone already is passed over, so that any repetition
+    means the same. Instances that start or stop are waited for.
+
+    Raises:
+        Failed: it was refused, or the instances are not ready in time.
+        OutcomeUnknown: no one knows.
+    """
+    if not isinstance(run.provider, CapacityMarket):
+        raise Failed(
+            Diagnostic.error(
+                f"{entry.address}: this provider takes no capacity back",
+                address=entry.address,
+                suggestion="Set quantity back to what it was.",
+            )
+        )
+    deadline = run.clock.monotonic() + run.patience.pause_s
+    reason = "The instances were given back, and the reservation does not show it"
+    for pause in run.pauses():
+        held = await _held(run, entry, part, reason)
+        if held is not None:
+            return held
+        run.writer.check()
+        key = f"{run.id}-{entry.number}-quantity"
+        outcome = await run.provider.return_capacity(entry.id, entry.changes.get("instances", ()), key)
+        if isinstance(outcome, Refused) and (not outcome.transient or run.clock.monotonic() >= deadline):
+            raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
+        if isinstance(outcome, Ambiguous):
+            reason = outcome.reason
+        if run.clock.monotonic() >= deadline:
+            held = await _held(run, entry, part, reason)
+            if held is not None:
+                return held
+            raise OutcomeUnknown(unknown_outcome(entry, reason))
+        await run.clock.sleep(pause)
+    raise AssertionError("the pauses never end")
 
 
 async def _change_paused(run: Run, entry: Entry, sends: Mapping[str, Any]) -> Observed | None:

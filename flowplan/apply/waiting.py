@@ -106,6 +106,8 @@ class Waiting:
                 record = await self._completed(record, completion, observed)
         if isinstance(completion, Mapping):
             code = completion.get("exit_code")
+            if code is None:
+                raise Failed(_ended(step, "it was cancelled"))
             if code != 0:
                 raise Failed(_failed(step, code))
             return record
@@ -143,6 +145,7 @@ class Waiting:
         if record.config.get("terminate_on_exit") and (observed is None or observed.exists):
             # One that is not listed may be too new to be; ending what has ended is nothing.
             return await release(self.run, record)
+        record = self.run.with_deposed(record)
         self.run.writer.save([record])
         self.run.records[record.address] = record
         return record

@@ -24,7 +24,7 @@ from flowplan.backend.lease import LOCK_HELD
 from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
 from flowplan.cli.outputs import print_outputs, settle_outputs
-from flowplan.cli.planning import Planned, with_observation
+from flowplan.cli.planning import Planned, look_at, with_observation
 from flowplan.cli.project import prepare_state
 from flowplan.lang.stack import Condition
 from flowplan.plan.change import Mode, Plan, StepKind
@@ -77,7 +77,7 @@ def apply_plan(context: Context, planned: Planned, wish: Wish) -> int:
         click.echo(render_plan(document, context.paint))
     context.warn(plan.diagnostics)
     if plan.has_errors:
-        return 1
+        return plan.error_code
     if plan.is_empty:
         return _nothing_to_do(context, planned)
     if not wish.approved and not _confirm(context, plan):
@@ -262,7 +262,8 @@ async def _locked(
     if unfinished or changed:
         if wish.exact:
             raise stale("The state was changed by another operation after the plan was made.")
-        observation = await context.observe(connection, snapshot, ()) if planned.observation else None
+        stack = planned.loaded.stack
+        observation = await look_at(context, connection, stack, snapshot, ()) if planned.observation else None
         again = with_observation(planned.loaded, snapshot, observation, (), planned.options)
         _check_same(context, planned.plan, again.plan, wish)
         planned = again
@@ -283,7 +284,7 @@ async def _locked(
 def _check_same(context: Context, shown: Plan, now: Plan, wish: Wish) -> None:
     """After settling an interrupted run the plan is made again; one that does more than was shown needs a new yes."""
     if now.has_errors:
-        raise FlowplanError(*now.diagnostics)
+        raise FlowplanError(*now.diagnostics, exit_code=now.error_code)
     agreed = {(change.address, change.action) for change in shown.changes}
     if wish.approved or {(change.address, change.action) for change in now.changes} <= agreed:
         return
@@ -331,7 +332,9 @@ def _write(line: str) -> None:
 
 def _sum_up(context: Context, planned: Planned, final: Planned, result: Result) -> None:
     path = planned.loaded.files.label
-    again = f"flowplan {'destroy' if planned.plan.mode is Mode.DESTROY else 'apply'} {shlex.quote(str(Path(path)))}"
+    again = planned.loaded.again or (
+        f"flowplan {'destroy' if planned.plan.mode is Mode.DESTROY else 'apply'} {shlex.quote(str(Path(path)))}"
+    )
     _write("\n" + render_summary(planned.plan, result, again, context.paint))
     problems: Sequence[Diagnostic] = [
         *(failure.diagnostic for failure in (*result.failed, *result.unknown)),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from flowplan import __version__
 from flowplan.cli.project import Project, StackFiles, find_project, prepare_state, read_stack_files
-from flowplan.lang.stack import ProviderSettings, Source, Stack
+from flowplan.lang.stack import ProviderSettings, Results, Source, Stack
 from flowplan.report.diagnostics import render_diagnostics
 from flowplan.report.paint import Paint, wants_colour
 from flowplan.state.journal import Operation
@@ -55,6 +55,10 @@ class Loaded:
     files: StackFiles
     project: Project
     region: str
+    again: str = ""
+    """The command that goes on after an apply that was cut short; "" is the same apply again."""
+    lookups: Results = field(factory=dict)
+    """What came of the stack's lookups, where they were carried out."""
 
 
 @define
@@ -83,20 +87,36 @@ class Context:
 
     # -- stack and state ---------------------------------------------------------------------------------
 
-    def load(self, path: str, inputs: Inputs) -> Loaded:
+    def load(self, path: str, inputs: Inputs, ask: bool = False, lenient: bool = False) -> Loaded:
         """Read and evaluate the stack at ``path``; warnings are printed.
+
+        With ``ask`` its lookups are carried out; without, nothing is asked of anyone, and they are unknown.
+        ``lenient``: a lookup that finds nothing stays unknown too.
 
         Raises:
             FlowplanError: with every mistake that was found.
         """
+        from flowplan.cli.module_folders import module_folders
         from flowplan.lang.loader import load_stack
         from flowplan.lang.reader import FolderReader
 
         project = find_project(Path(path), self.environ)
         files = read_stack_files(Path(path), project, inputs.files)
         values = self.variable_sources(inputs)
-        stack, found = load_stack(files.all_sources, values, FolderReader(files.folder), __version__)
-        return Loaded(self.accept(stack, found), files, project, self.region(stack))
+        reader, folders = FolderReader(files.folder), module_folders(files, project)
+
+        def load(results: Results) -> tuple[Stack | None, Diagnostics]:
+            return load_stack(
+                files.all_sources, values, reader, __version__, folders=folders, results=results
+            )
+
+        results: Results = {}
+        stack, found = load(results)
+        if ask and stack is not None and stack.lookups:
+            from flowplan.cli.lookups import load_with_lookups
+
+            stack, found, results = load_with_lookups(self, project, load, stack, lenient)
+        return Loaded(self.accept(stack, found), files, project, self.region(stack), lookups=results)
 
     def accept(self, stack: Stack | None, found: Diagnostics) -> Stack:
         """The stack, if nothing is wrong with it; warnings are printed."""
@@ -119,7 +139,7 @@ class Context:
             name[len(prefix) :]: value for name, value in self.environ.items() if name.startswith(prefix)
         }
         if given:
-            sources.append(VariableSource("the environment", given, is_text=True, lenient=True))
+            sources.append(VariableSource("FLOWPLAN_VAR_*", given, is_text=True, lenient=True))
         for name in inputs.files:
             try:
                 text = Path(name).read_text(encoding="utf-8")
@@ -204,29 +224,73 @@ class Context:
 
     @asynccontextmanager
     async def connect_recorded(self, project: Project, snapshot: Snapshot) -> AsyncIterator[Connection]:
-        """The provider that a recorded stack lives in, as far as its state alone tells.
+        """The provider that a recorded stack lives in, as far as its state and the environment tell.
 
-        The embedded sandbox, if it is the sandbox of the recorded project; else Mithril, as the environment says.
+        Asked in turn, until one knows the recorded project: the sandbox that FLOWPLAN_SANDBOX_URL names, the
+        embedded sandbox, and Mithril if there is a key for it.
+
+        Raises:
+            FlowplanError: none of them can be asked, or none knows the project.
         """
-        if (project.state / "sandbox" / "sandbox.db").exists():
-            async with self.connect(Stack(snapshot.stack), project) as connection:
-                if await connection.provider.project() == snapshot.project:
-                    yield connection
-                    return
-        async with self.connect(
-            Stack(snapshot.stack, provider=ProviderSettings("mithril")), project
-        ) as connection:
-            yield connection
+        reasons: list[tuple[str, FlowplanError]] = []
+        for place, context, provider in self._places(project, snapshot):
+            opened = AsyncExitStack()
+            try:
+                stack = Stack(snapshot.stack, provider=provider)
+                connection = await opened.enter_async_context(context.connect(stack, project))
+                if snapshot.project:
+                    await connection.provider.project()
+            except FlowplanError as error:
+                await opened.aclose()
+                reasons.append((place, error))
+                continue
+            async with opened:
+                yield connection
+            return
+        if len(reasons) == 1:
+            raise reasons[0][1]
+        said = "\n".join(f"{place}: {error}." for place, error in reasons)
+        raise FlowplanError(
+            Diagnostic.error(
+                f"Nothing within reach knows the project of stack {snapshot.stack}, {snapshot.project}",
+                said,
+                suggestion="Set FLOWPLAN_SANDBOX_URL or MITHRIL_API_URL, and MITHRIL_API_KEY, as when it was applied.",
+            ),
+            exit_code=max(error.exit_code for _, error in reasons),
+        )
+
+    def _places(
+        self, project: Project, snapshot: Snapshot
+    ) -> Iterator[tuple[str, Context, ProviderSettings]]:
+        """Where a recorded stack may live: a name for the place, and how to connect to it."""
+        wanted, url = snapshot.project or None, self.environ.get("FLOWPLAN_SANDBOX_URL")
+        settings, _ = api_settings(self.environ)
+        is_embedded = (project.state / "sandbox" / "sandbox.db").exists()
+        if url:
+            yield f"The sandbox at {url}", self, ProviderSettings("sandbox", wanted)
+        if is_embedded:
+            plain = {name: value for name, value in self.environ.items() if name != "FLOWPLAN_SANDBOX_URL"}
+            embedded = evolve(self, environ=plain)
+            yield "The embedded sandbox", embedded, ProviderSettings("sandbox", wanted)
+        if settings.api_key is not None or not (url or is_embedded):
+            yield f"The API at {settings.api_url}", self, ProviderSettings("mithril", wanted)
 
     async def observe(
-        self, connection: Connection, snapshot: Snapshot, unfinished: Sequence[Entry]
+        self,
+        connection: Connection,
+        snapshot: Snapshot,
+        unfinished: Sequence[Entry],
+        wanted: Sequence[tuple[Kind, str]] | None = None,
     ) -> Observation:
-        """One refresh: a listing per kind, interrupted creations by name, completion records of ended tasks."""
+        """One refresh: a listing per kind, interrupted creations by name, completion records of ended tasks.
+
+        ``wanted`` are the objects that have to be looked for, where they are more than those on record.
+        """
         from flowplan.ports import Handle
         from flowplan.provider.pace import SystemClock
 
         provider = connection.provider
-        wanted = [(record.kind, record.id) for record in snapshot.records.values()]
+        wanted = snapshot.ids() if wanted is None else wanted
         at = SystemClock().now()
         seen = await provider.observe(wanted, list(Kind))
         objects, completions = dict(seen.objects), {}
@@ -236,8 +300,10 @@ class Context:
                     objects[found.kind, found.id] = found
         if connection.access is not None:
             for record in snapshot.records.values():
+                if record.kind is not Kind.TASK or record.attributes.get("completion"):
+                    continue  # how it ended is on record, also where flowplan ended it
                 observed = objects.get((record.kind, record.id))
-                if record.kind is Kind.TASK and (observed is None or not observed.exists):
+                if observed is None or not observed.exists:
                     completion = await connection.access.completion(record.id)
                     if completion is not None:
                         completions[record.id] = completion

@@ -15,13 +15,26 @@ from flowplan.cli.arguments import double_dashes
 
 _COMMANDS = {
     "validate": ("validate", "Check a stack without touching anything."),
+    "fmt": ("fmt", "Give stack files their one layout."),
+    "new": ("new", "Make a stack to start from."),
+    "vars": ("vars", "List the variables of a stack and where their values come from."),
+    "eval": ("eval", "Print what an expression gives in a stack."),
+    "console": ("console", "Evaluate expressions one by one."),
+    "render": ("render", "Print a stack with everything evaluated."),
+    "schema": ("schema", "Print the JSON Schema of stack files."),
+    "modules": ("modules", "Pin the modules of a stack."),
     "plan": ("plan", "Show what apply would do."),
     "apply": ("apply", "Do what the plan says."),
     "destroy": ("destroy", "Remove everything a stack has made."),
     "show": ("show", "Show a saved plan, or the recorded state."),
     "output": ("output", "Print the outputs of a stack."),
     "state": ("state", "List and show what is recorded."),
-    "logs": ("logs", "Print what a task has written."),
+    "run": ("run", "Submit one task file as a one-off."),
+    "status": ("status", "Show how the recorded tasks stand."),
+    "logs": ("logs", "Print what tasks have written."),
+    "shell": ("shell", "Open a shell on an instance of a task, or run a command there."),
+    "wait": ("wait", "Wait until tasks run or have completed."),
+    "cancel": ("cancel", "End tasks, and keep them on record as cancelled."),
     "graph": ("graph", "Draw the dependency graph."),
     "sandbox": ("sandbox", "Serve or reset the embedded sandbox."),
 }
@@ -31,8 +44,19 @@ USAGE = 64
 INTERRUPTED = 130
 
 
+class ReaderGone(Exception):
+    """Whoever read our output went away. Not an `OSError`, which click would turn into exit code 1."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command only when it is called."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Call the command."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def list_commands(self, context: click.Context) -> list[str]:
         """All names, in the order people meet them."""
@@ -91,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
         warnings.simplefilter("ignore")
         click.echo("Interrupted; nothing more was done.", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         # Why: the reader of our output went away; Python must not complain about it once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

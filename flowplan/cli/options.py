@@ -48,9 +48,61 @@ def refresh(function: F) -> F:
     )(function)
 
 
+_ABOUT = {
+    "--target": (
+        "targets",
+        "Only these and what they depend on. May be repeated; a pattern such as 'task.a*'.",
+    ),
+    "--exclude": ("excludes", "All but these and what depends on them. May be repeated, as --target."),
+    "--replace": ("replace", "Make these anew although nothing says so. May be repeated, as --target."),
+    "--allow-data-loss": ("allow_data_loss", "Allow the plan to destroy the data of these volumes."),
+    "--allow-commitment-loss": (
+        "allow_commitment_loss",
+        "Allow the plan to give up the money paid for these reservations.",
+    ),
+}
+
+
+def choosing(*names: str) -> Callable[[F], F]:
+    """Options that take patterns of addresses: ``--target`` and the like; together they make the planner's options."""
+
+    def decorate(function: F) -> F:
+        for name in reversed(names or tuple(_ABOUT)):
+            key, words = _ABOUT[name]
+            option = click.option(name, key, multiple=True, metavar="ADDRESS", help=words)
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def refresh_only(function: F) -> F:
+    """``--refresh-only``."""
+    return click.option(
+        "--refresh-only",
+        is_flag=True,
+        help="Only bring the state up to date with the provider; change nothing there.",
+    )(function)
+
+
 def as_json(function: F) -> F:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")(function)
+
+
+def task_addresses(function: F) -> F:
+    """ADDRESS…: tasks, all instances of one, whole modules, patterns; without any, all tasks of the stack."""
+    return click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")(function)
+
+
+def need_tasks(addresses: tuple[str, ...], stack: str | None) -> None:
+    """Refuse a command that was told neither tasks nor a stack.
+
+    Raises:
+        click.UsageError: it was not.
+    """
+    if not addresses and stack is None:
+        raise click.UsageError("Name at least one ADDRESS, or with --stack NAME all tasks of a stack.")
 
 
 def stack_name(function: F) -> F:

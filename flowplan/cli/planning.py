@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from flowplan.cli.context import Context, Loaded
+from flowplan.cli.context import Connection, Context, Loaded
+from flowplan.lang.checks import evaluate_checks
+from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.observation import Observation
 from flowplan.plan.planner import plan as make_plan
+from flowplan.plan.view import plan_view
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Snapshot
+
+_HISTORIES = 20
+"""How many histories a refresh asks for at most: each is a request of its own."""
 
 
 @frozen
@@ -27,8 +33,10 @@ class Planned:
     options: PlanOptions
 
 
-def plan_stack(context: Context, loaded: Loaded, mode: Mode, refresh: bool) -> Planned:
-    """Plan a stack. Takes no lock and writes nothing.
+def plan_stack(
+    context: Context, loaded: Loaded, mode: Mode, refresh: bool, asked: PlanOptions | None = None
+) -> Planned:
+    """Plan a stack. Takes no lock and writes nothing. ``asked`` holds the patterns of the command line.
 
     Raises:
         FlowplanError: the state or the provider cannot be read.
@@ -41,14 +49,34 @@ def plan_stack(context: Context, loaded: Loaded, mode: Mode, refresh: bool) -> P
         backend.close()
     context.check_source(loaded, snapshot)
     observation = asyncio.run(_observe(context, loaded, snapshot, unfinished)) if refresh else None
-    return with_observation(loaded, snapshot, observation, unfinished, PlanOptions(mode, loaded.region))
+    options = evolve(asked or PlanOptions(), mode=mode, region=loaded.region)
+    return with_observation(loaded, snapshot, observation, unfinished, options)
 
 
 async def _observe(
     context: Context, loaded: Loaded, snapshot: Snapshot, unfinished: Sequence[Entry]
 ) -> Observation:
     async with context.connect(loaded.stack, loaded.project) as connection:
-        return await context.observe(connection, snapshot, unfinished)
+        return await look_at(context, connection, loaded.stack, snapshot, unfinished)
+
+
+async def look_at(
+    context: Context, connection: Connection, stack: Stack, snapshot: Snapshot, unfinished: Sequence[Entry]
+) -> Observation:
+    """One refresh for a plan of ``stack``, with the history of what has drifted, as far as the provider keeps one."""
+    from flowplan.plan.drift import drifted_objects
+    from flowplan.plan.importing import wanted_ids
+    from flowplan.ports import Historian
+
+    seen = await context.observe(connection, snapshot, unfinished, wanted_ids(stack, snapshot))
+    provider: object = connection.provider
+    drifted = drifted_objects(snapshot, seen) if isinstance(provider, Historian) else []
+    if not drifted or not isinstance(provider, Historian):
+        return seen
+    events = {}
+    for kind, id in drifted[:_HISTORIES]:
+        events[id] = tuple(await provider.history(kind, id))
+    return evolve(seen, events=events)
 
 
 def with_observation(
@@ -60,4 +88,7 @@ def with_observation(
 ) -> Planned:
     """Plan from inputs that are at hand."""
     plan = make_plan(loaded.stack, snapshot, observation, unfinished, options)
+    if loaded.stack.checks and not plan.has_errors:
+        found = evaluate_checks(loaded.stack, plan_view(plan, loaded.stack, snapshot))
+        plan = evolve(plan, diagnostics=(*plan.diagnostics, *found))
     return Planned(plan, loaded, snapshot, observation, tuple(unfinished), options)

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from attrs import frozen
 
+from flowplan.lang.build import decode
 from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
 from flowplan.lang.stack import Source
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.wiring import Project, find_project, prepare_state
 
-__all__ = ["Project", "StackFiles", "find_project", "prepare_state", "read_source", "read_stack_files"]
+__all__ = [
+    "Project", "StackFiles", "find_project", "prepare_state", "read_source", "read_stack_files", "shown_path",
+]  # fmt: skip
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """A larger stack file is refused before it is read."""
@@ -73,10 +76,10 @@ def read_source(path: Path) -> Source:
     Raises:
         FlowplanError: there is none, it cannot be read, or it is no text.
     """
-    return Source(_shown(path), _read(path))
+    return Source(shown_path(path), _read(path))
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path as its user would type it from here."""
     text = os.path.relpath(path)
     return str(path) if text.startswith("..") and path.is_absolute() else text
@@ -99,14 +102,7 @@ def _read(path: Path) -> str:
         raise FlowplanError(
             Diagnostic.error(f"{path} is too large", f"A stack file may have {LIMIT_BYTES // 1024**2} MiB.")
         )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise FlowplanError(
-            Diagnostic.error(
-                f"{path} is not UTF-8 text",
-                f"Byte {error.start} (line {line}) is no UTF-8.",
-                suggestion="Save the file as UTF-8.",
-            )
-        ) from None
+    text, found = decode(shown_path(path), data)
+    if found:
+        raise FlowplanError(*found)
+    return text

@@ -30,32 +30,42 @@ def recorded(context: Context, stack: str | None) -> Iterator[tuple[Project, Sql
         names = backend.stacks()
         chosen = stack or _only(names, backend, project)
         if chosen not in names:
-            listed = f"Recorded here: {', '.join(names)}." if names else "Nothing is recorded here yet."
-            raise FlowplanError(
-                Diagnostic.error(
-                    f"No stack {chosen!r} is recorded in {project.state}",
-                    listed,
-                    suggestion=did_you_mean(chosen, names) or "Apply it first: flowplan apply PATH",
-                )
-            )
+            raise unknown_stack(chosen, names, project)
         yield project, backend, backend.snapshot(chosen)
     finally:
         backend.close()
 
 
+def unknown_stack(name: str, names: list[str], project: Project) -> FlowplanError:
+    """What is said where a stack was named that is not among the recorded ``names``."""
+    listed = f"Recorded here: {', '.join(names)}." if names else "Nothing is recorded here yet."
+    return FlowplanError(
+        Diagnostic.error(
+            f"No stack {name!r} is recorded in {project.state}",
+            listed,
+            suggestion=did_you_mean(name, names) or "Apply it first: flowplan apply PATH",
+        )
+    )
+
+
+def nothing_recorded(project: Project) -> FlowplanError:
+    """What is said where no stack is recorded at all."""
+    return FlowplanError(
+        Diagnostic.error(
+            f"Nothing is recorded in {project.state} yet",
+            suggestion="Apply a stack first: flowplan apply PATH",
+        )
+    )
+
+
 def _only(names: list[str], backend: SqliteBackend, project: Project) -> str:
     if not names:
-        raise FlowplanError(
-            Diagnostic.error(
-                f"Nothing is recorded in {project.state} yet",
-                suggestion="Apply a stack first: flowplan apply PATH",
-            )
-        )
+        raise nothing_recorded(project)
     if len(names) == 1:
         return names[0]
     here = str(Path.cwd().relative_to(project.root)) if Path.cwd().is_relative_to(project.root) else ""
     at_hand = [
-        name for name in names if here not in ("", ".") and _lies_in(backend.snapshot(name).source, here)
+        name for name in names if here not in ("", ".") and lies_in(backend.snapshot(name).source, here)
     ]
     if len(at_hand) == 1:
         return at_hand[0]
@@ -71,7 +81,8 @@ def _only(names: list[str], backend: SqliteBackend, project: Project) -> str:
     )
 
 
-def _lies_in(source: str, folder: str) -> bool:
+def lies_in(source: str, folder: str) -> bool:
+    """Whether the file or folder ``source`` is in ``folder``; both relative to the project."""
     return source == folder or source.startswith(f"{folder}/")
 
 

@@ -10,16 +10,17 @@ from typing import Any
 
 from flowplan import __version__
 from flowplan.cli.context import Context, Inputs, Loaded
+from flowplan.cli.module_folders import module_folders
 from flowplan.cli.planning import Planned, with_observation
 from flowplan.cli.project import StackFiles, find_project, read_source
 from flowplan.lang.loader import VARIABLES_FILE, load_stack
 from flowplan.lang.reader import FolderReader
 from flowplan.lang.variables import VariableSource, parse_variables
-from flowplan.plan.change import PlanOptions
 from flowplan.plan.document import build_document
 from flowplan.plan.planfile import (
     LIMIT_BYTES,
     PlanFile,
+    asked_of,
     check_secrets,
     dump_planfile,
     load_planfile,
@@ -55,8 +56,10 @@ def save(planned: Planned, document: Mapping[str, Any], out: Path) -> None:
         serial=planned.snapshot.serial,
         sources=loaded.files.sources,
         variables=seal_variables(loaded.stack, planned.snapshot),
-        observation=observed_for_plan(planned.observation, planned.snapshot),
+        observation=observed_for_plan(planned.observation, planned.snapshot, loaded.stack),
         document=document,
+        asked=asked_of(planned.options),
+        lookups=loaded.lookups,
     )
     try:
         handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
@@ -133,10 +136,17 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
         for s in [*_values_beside(folder), *context.variable_sources(inputs)]
     ]
     sources = [VariableSource("the saved plan", plain, is_text=False), *outside]
-    stack, found = load_stack(plan_file.sources, sources, FolderReader(folder), __version__)
+    files = StackFiles(folder, plan_file.path, plan_file.sources)
+    stack, found = load_stack(
+        plan_file.sources,
+        sources,
+        FolderReader(folder),
+        __version__,
+        folders=module_folders(files, project),
+        results=plan_file.lookups,
+    )
     if stack is None:
         raise FlowplanError(*found.in_order())
-    files = StackFiles(folder, plan_file.path, plan_file.sources)
     loaded = Loaded(stack, files, project, plan_file.region)
     backend = context.backend(project)
     try:
@@ -157,8 +167,7 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
         )
     if wrong := check_secrets(plan_file, stack, snapshot.key):
         raise stale(f"The plan was made with other values of {', '.join(wrong)} (sensitive).")
-    options = PlanOptions(plan_file.mode, plan_file.region)
-    planned = with_observation(loaded, snapshot, plan_file.observation, (), options)
+    planned = with_observation(loaded, snapshot, plan_file.observation, (), plan_file.options)
     if build_document(planned.plan, __version__) != plan_file.document:
         raise stale("A file that the stack reads, or flowplan itself, has changed since the plan was made.")
     return planned

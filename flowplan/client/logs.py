@@ -34,8 +34,8 @@ def stream_of(log_type: str) -> str:
     return STREAMS[log_type]
 
 
-async def last_lines(session: Session, task: Task, tail: int, log_type: str) -> str:
-    """The last ``tail`` lines of node 0; "" where it runs and has written nothing yet.
+async def last_lines(session: Session, task: Task, tail: int | None, log_type: str, node: int = 0) -> str:
+    """The last ``tail`` lines of a node (None: all); "" where it runs and has written nothing yet.
 
     Raises:
         ValueError: ``tail`` is negative, or there is no such log type.
@@ -43,16 +43,16 @@ async def last_lines(session: Session, task: Task, tail: int, log_type: str) -> 
         FlowplanError: the instance cannot be reached.
     """
     stream = stream_of(log_type)
-    if tail < 0:
+    if tail is not None and tail < 0:
         raise ValueError(f"tail must be at least 0, not {tail}")
     access = session.reading()
     lines: deque[bytes] = deque(maxlen=tail)
     if log_type == "host":
-        document = await session.remote().read_file(task.task_id, 0, _SSH_LOG)
+        document = await session.remote().read_file(task.task_id, node, _SSH_LOG)
         lines.extend((document or b"").splitlines(keepends=True))
     offset, rest = 0, b""
     while True:
-        piece = await access.log(task.task_id, 0, stream, offset)
+        piece = await access.log(task.task_id, node, stream, offset)
         if piece is None:
             if offset or lines:
                 break
@@ -68,8 +68,12 @@ async def last_lines(session: Session, task: Task, tail: int, log_type: str) -> 
     return b"".join(lines).decode("utf-8", "replace")
 
 
-async def follow(session: Session, task: Task, log_type: str) -> AsyncIterator[str]:
+async def follow(
+    session: Session, task: Task, log_type: str, node: int = 0, tail: int | None = None
+) -> AsyncIterator[str]:
     """Lines without their ends, as they come, until the task has ended; waits for one that does not run yet.
+
+    With ``tail``, only that many of the lines that are there at first.
 
     Raises:
         ValueError: there is no such log type.
@@ -79,21 +83,33 @@ async def follow(session: Session, task: Task, log_type: str) -> AsyncIterator[s
     stream, access = stream_of(log_type), session.reading()
     offset, rest, pause, looked = 0, b"", pauses(), -_LOOK_AGAIN_S
     has_ended, is_there = False, False
+    held: deque[str] | None = None if tail is None else deque(maxlen=tail)
     while True:
         now = session.clock.monotonic()
         if not has_ended and now - looked >= _LOOK_AGAIN_S:
             task, looked = await session.tasks.task(task.task_id), now
         # Whether it has ended is asked before reading, so that what it wrote last is read as well.
         has_ended = task.is_terminal or await access.completion(task.task_id) is not None
-        piece = await access.log(task.task_id, 0, stream, offset)
+        piece = await access.log(task.task_id, node, stream, offset)
         if piece is not None:
             is_there = True
         if piece is not None and piece[0]:
             offset, pause = piece[1], pauses()
             *whole, rest = (rest + piece[0]).split(b"\n")
             for line in whole:
-                yield line.decode("utf-8", "replace")
+                text = line.decode("utf-8", "replace")
+                if held is None:
+                    yield text
+                else:
+                    held.append(text)
             continue
+        if held is not None and piece is not None:
+            if has_ended and rest:  # then the last line that is there has no end
+                held.append(rest.decode("utf-8", "replace"))
+                rest = b""
+            for text in held:
+                yield text
+            held = None
         if has_ended:
             break
         await session.clock.sleep(pause())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the program; its exit code."""
+    """Run the program; its exit code, 128 + number for a signal."""
     transcript, *argv = arguments
     with Path(transcript).open("wb") as copy:
 
@@ -23,7 +23,8 @@ def main(arguments: Sequence[str]) -> int:
             copy.write(data)
             return data
 
-        return os.waitstatus_to_exitcode(pty.spawn(argv, read))
+        code = os.waitstatus_to_exitcode(pty.spawn(argv, read))
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":

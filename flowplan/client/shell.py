@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from flowplan.client.background import Background
@@ -42,7 +45,7 @@ def open_shell(
     access = session.remote()
     if callable(stop := getattr(progress_context, "stop", None)):
         stop()
-    transcript = _transcript(task, session.clock.now()) if record else None
+    transcript = transcript_of(task.name, session.clock.now()) if record else None
     if command is not None:
         code, out, err = background.call(access.run(task.task_id, place, command))
         if transcript is not None:
@@ -54,24 +57,39 @@ def open_shell(
         if argv is None:
             raise TaskError(f"task {task.name} ({task.status.value}) offers no shell on node {place} now")
         code = 0  # that of a shell's last command says nothing
-        _interactive(argv, transcript)
+        on_terminal(argv, transcript)
     if transcript is not None:
         print(f"Recorded in {transcript}", file=sys.stderr)
     if code != 0:
         raise TaskError(f"the command on node {place} of task {task.name} ended with exit code {code}")
 
 
-def _interactive(argv: Sequence[str], transcript: Path | None) -> None:
-    """Run a program on this terminal; with a transcript, a copy of what it shows goes there."""
+def on_terminal(argv: Sequence[str], transcript: Path | None) -> int:
+    """Run a program on this terminal and return its exit code, 128 + number for a signal.
+
+    With a transcript, a copy of what it shows goes there. An interrupt is the program's, not ours, while it runs.
+    """
     recorder = (
         [] if transcript is None else [sys.executable, "-m", "flowplan.client.recorder", str(transcript)]
     )
-    subprocess.call([*recorder, *argv])
+    here = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, _leave_alone) if here else None
+    try:
+        code = subprocess.call([*recorder, *argv])
+    finally:
+        if here:
+            signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
 
 
-def _transcript(task: Task, now: datetime) -> Path:
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", task.name)
-    return Path(f"flow-shell-{name}-{now:%Y%m%dT%H%M%S%f}.log")
+def _leave_alone(number: int, frame: FrameType | None) -> None:
+    """Why no SIG_IGN: that would be inherited by the program."""
+
+
+def transcript_of(name: str, now: datetime) -> Path:
+    """The file in the current folder for what a shell on the task ``name`` shows."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return Path(f"flow-shell-{safe}-{now:%Y%m%dT%H%M%S%f}.log")
 
 
 def _print(stream: Any, data: bytes) -> None:

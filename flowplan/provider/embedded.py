@@ -11,7 +11,7 @@ import httpx  # noqa: TID253 - this module is imported only when a request is ab
 class Answers(Protocol):
     """Whatever answers requests in this process, such as `flowplan.sandbox.Sandbox`."""
 
-    def handle(
+    async def respond(
         self,
         method: str,
         path: str,
@@ -19,7 +19,11 @@ class Answers(Protocol):
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> tuple[int, dict[str, str], bytes]:
-        """Answer one request: status, headers and body."""
+        """Answer one request: status, headers and body.
+
+        Raises:
+            ConnectionError: the answer was lost on its way; ``partial`` of it, if it has any, is what had come.
+        """
         ...
 
 
@@ -33,7 +37,14 @@ class EmbeddedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
         body = await request.aread()
-        status, headers, content = self._sandbox.handle(
-            request.method, request.url.path, request.url.query.decode("ascii"), dict(request.headers), body
-        )
+        query = request.url.query.decode("ascii")
+        try:
+            status, headers, content = await self._sandbox.respond(
+                request.method, request.url.path, query, dict(request.headers), body
+            )
+        except ConnectionError as broken:
+            # As a socket would tell: an answer cut off is a breach of protocol, none at all a failed read.
+            if getattr(broken, "partial", None) is not None:
+                raise httpx.RemoteProtocolError(str(broken), request=request) from broken
+            raise httpx.ReadError(str(broken), request=request) from broken
         return httpx.Response(status, headers=headers, content=content, request=request)

@@ -19,7 +19,10 @@ def render_diagnostic(diagnostic: Diagnostic, paint: Paint) -> str:
     lines = [paint(f"{word}: ", colour, "bold") + paint(clean(diagnostic.summary), "bold")]
     if diagnostic.span is not None:
         excerpt = _excerpt(diagnostic, paint)
-        lines += ["", f"  on {clean(str(diagnostic.span))}{':' if excerpt else ''}", *excerpt]
+        # Why only then: without for_each, the place says already which resource it is
+        keyed = diagnostic.address is not None and diagnostic.address.key is not None
+        which = f", in {clean(str(diagnostic.address))}" if keyed else ""
+        lines += ["", f"  on {clean(str(diagnostic.span))}{which}{':' if excerpt else ''}", *excerpt]
     if diagnostic.detail:
         lines += ["", *(f"  {clean(line)}" if line else "" for line in diagnostic.detail.splitlines())]
     if diagnostic.suggestion:

@@ -14,17 +14,29 @@ _HEADS = {
     "update": "will be updated in-place",
     "delete,create": "must be replaced",
     "delete": "will be destroyed",
+    "create,delete": "must be replaced, the new one first",
     "forget": "will no longer be managed, but will not be destroyed",
+    "no-op": "will be imported",
 }
-_SYMBOLS = {"create": "+", "update": "~", "delete,create": "-/+", "delete": "-", "forget": "."}
+_SYMBOLS = {
+    "create": "+",
+    "update": "~",
+    "delete,create": "-/+",
+    "create,delete": "+/-",
+    "delete": "-",
+    "forget": ".",
+    "no-op": "=",
+}
 _LEGEND = {
     "create": "create",
     "update": "update in-place",
     "delete": "destroy",
     "delete,create": "destroy and then create replacement",
+    "create,delete": "create replacement and then destroy",
     "forget": "forget (drop from the state, leave as it is)",
+    "no-op": "import (record as it is)",
 }
-_COLOURS = {"+": "green", "~": "yellow", "-": "red", "-/+": "red", ".": "blue"}
+_COLOURS = {"+": "green", "~": "yellow", "-": "red", "-/+": "red", "+/-": "red", ".": "blue", "=": "cyan"}
 
 _ABSENT: tuple[Any, ...] = (None, [], {}, "")
 
@@ -41,6 +53,10 @@ def _lines(document: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         yield ""
     changes = document["resource_changes"]
     yield from _drift(document, paint)
+    for move in document["moved"]:
+        yield f"  # {clean(move['from'])} has moved to {clean(move['to'])}"
+    if document["moved"]:
+        yield ""
     if document["empty"]:
         yield paint(_nothing(document), "bold", "green")
         return
@@ -53,7 +69,9 @@ def _lines(document: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         for change in changes:
             yield from _resource(change, paint)
             yield ""
-    if changes or not document["interrupted"]:
+    if document["mode"] == "refresh-only":
+        yield "The state will be brought up to date with the provider; nothing is changed there."
+    elif changes or not document["interrupted"]:
         yield summary_line(document, paint)
     if document["output_changes"]:
         yield ""
@@ -63,6 +81,8 @@ def _lines(document: Mapping[str, Any], paint: Paint) -> Iterator[str]:
 
 
 def _nothing(document: Mapping[str, Any]) -> str:
+    if document["mode"] == "refresh-only":
+        return "No changes. The state matches the provider."
     if document["mode"] == "destroy":
         return "No changes. No objects need to be destroyed."
     return "No changes. Your resources match the stack."
@@ -85,25 +105,42 @@ def _symbol(action: str, paint: Paint, width: int) -> str:
 def _drift(document: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     if not document["resource_drift"]:
         return
-    yield paint("Note: Objects have changed outside of flowplan", "bold", "cyan")
+    title = "Objects have changed outside of flowplan"
+    if document["mode"] == "refresh-only":
+        title = "What is recorded differs from what the provider shows"
+    yield paint(f"Note: {title}", "bold", "cyan")
     yield ""
     for drift in document["resource_drift"]:
+        by = f", by {clean(drift['by'])}" if drift["by"] else ""
         if drift["gone"]:
-            yield f"  # {clean(drift['address'])} no longer exists at the provider"
+            yield f"  # {clean(drift['address'])} no longer exists at the provider{by}"
         for attribute in drift["attributes"]:
             before, after = _value(attribute["before"]), _value(attribute["after"])
-            yield f"  # {clean(drift['address'])}: {attribute['name']} {before} -> {after}"
+            yield f"  # {clean(drift['address'])}: {attribute['name']} {before} -> {after}{by}"
     yield ""
 
 
 def _resource(change: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     action = ",".join(change["actions"])
-    yield paint(f"  # {clean(change['address'])} {_HEADS[action]}", "bold")
+    what = f" (deposed object {clean(change['deposed'])})" if change["deposed"] else ""
+    yield paint(f"  # {clean(change['address'])}{what} {_HEADS[action]}", "bold")
     for reason in change["reasons"]:
         if action != "create" or reason != "it is not in the state yet":
             yield f"  # (because {clean(reason)})"
-    if change["loses"] and action in ("delete", "delete,create"):
+    if change["loses"] and "delete" in change["actions"]:
         yield paint(f"  # this loses {change['loses']}", "red")
+    if "data" in change["losses"]:
+        yield paint("  # DATA LOSS", "red", "bold")
+    if "money" in change["losses"]:
+        amount = change["committed_usd"]
+        paid = (
+            f"${amount:,.2f} already paid is given up"
+            if amount is not None
+            else "money already paid is given up"
+        )
+        yield paint(f"  # COMMITTED: {paid}", "red", "bold")
+    if change["costs_usd"] is not None:
+        yield f"  # this costs about ${change['costs_usd']:,.2f} more"
     kind, _, name = change["address"].rpartition(f"{change['kind']}.")
     yield f"{_symbol(action, paint, 3)} {clean(kind)}{change['kind']} {json.dumps(name, ensure_ascii=False)} {{"
     if action == "create":
@@ -152,7 +189,7 @@ def _present(value: Any) -> Any:
 
 def _differences(change: Mapping[str, Any], action: str, paint: Paint) -> Iterator[str]:
     yield f"        id = {_value(change['id'])}" + (
-        f" -> {paint('(known after apply)', 'dim')}" if action == "delete,create" else ""
+        f" -> {paint('(known after apply)', 'dim')}" if "create" in change["actions"] else ""
     )
     attributes = change["attributes"]
     width = max((len(a["name"]) for a in attributes), default=0)

@@ -12,7 +12,7 @@ import re
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from flowplan.backend.sqlite import SqliteBackend
 from flowplan.cli.embedded import EmbeddedTransport
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
+from flowplan.plan.importing import wanted_ids
 from flowplan.plan.observation import Observation
 from flowplan.plan.planner import plan
 from flowplan.ports import Ambiguous, Event, Handle, Observed, Outcome
@@ -43,6 +44,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "plan"))
 
 from plan_builders import REGION
 
+ALLOWED: Any = {"allow_data_loss": ("**",), "allow_commitment_loss": ("**",)}
+"""Losing is what these worlds are for."""
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DEAD = 4_194_305
 """More than any process number can be."""
@@ -119,6 +122,9 @@ class CutProvider:
 
     async def update(self, kind: Kind, id: str, changes: Mapping[str, Any], key: str) -> Outcome:
         return await self._send(f"update {kind.value}", lambda: self.inner.update(kind, id, changes, key))
+
+    async def return_capacity(self, id: str, instances: Sequence[str], key: str) -> Outcome:
+        return await self._send("return", lambda: self.inner.return_capacity(id, instances, key))
 
     async def delete(self, kind: Kind, id: str, key: str) -> Outcome:
         return await self._send(f"delete {kind.value}", lambda: self.inner.delete(kind, id, key))
@@ -288,15 +294,18 @@ class World:
 
         async def main(provider: MithrilProvider) -> Plan:
             snapshot, unfinished = self.snapshot(), self.unfinished()
-            observation = await self.observe(provider, snapshot, unfinished)
-            return plan(stack, snapshot, observation, unfinished, PlanOptions(mode, REGION))
+            observation = await self.observe(provider, snapshot, unfinished, stack)
+            return plan(stack, snapshot, observation, unfinished, PlanOptions(mode, REGION, **ALLOWED))
 
         return self.run(main)
 
-    async def observe(self, provider: Any, snapshot: Snapshot, unfinished: Iterable[Entry]) -> Observation:
+    async def observe(
+        self, provider: Any, snapshot: Snapshot, unfinished: Iterable[Entry], stack: Stack | None = None
+    ) -> Observation:
         """One refresh, as the command line does it."""
         at = self.now()
-        seen = await provider.observe([(r.kind, r.id) for r in snapshot.records.values()], list(Kind))
+        wanted = snapshot.ids() if stack is None else wanted_ids(stack, snapshot)
+        seen = await provider.observe(wanted, list(Kind))
         objects, completions = dict(seen.objects), {}
         for entry in unfinished:
             if entry.operation is Operation.CREATE:
@@ -334,13 +343,15 @@ class World:
             lease = backend.acquire("s", "s.yaml", mode.value, 0)
             writer = CutWriter(lease, knife)
             snapshot, unfinished = backend.snapshot("s"), backend.unfinished("s")
-            options = PlanOptions(mode, REGION)
+            options = PlanOptions(mode, REGION, **ALLOWED)
             if unfinished:
                 first = plan(stack, snapshot, None, (), options)
                 left = await recover(self._run(first, snapshot, stack, provider, writer), unfinished)
-                assert not left, left
+                if left:  # the storm goes on: the next apply tries again
+                    lease.release()
+                    return Result(fatal=left[0], fatal_code=9)
                 snapshot = backend.snapshot("s")
-            observation = await self.observe(provider, snapshot, ())
+            observation = await self.observe(provider, snapshot, (), stack)
             made = plan(stack, snapshot, observation, (), options)
             assert not made.has_errors, [d.summary for d in made.diagnostics]
             if not snapshot.records and snapshot.project != await provider.project():

@@ -143,7 +143,7 @@ def test_a_strangers_volume_is_never_adopted(world: World) -> None:
     with pytest.MonkeyPatch.context() as patch:
         honest = World.observe
 
-        async def early(self: World, provider: Any, snapshot: Any, unfinished: Any) -> Any:
+        async def early(self: World, provider: Any, snapshot: Any, unfinished: Any, stack: Any = None) -> Any:
             seen = await honest(self, provider, snapshot, unfinished)
             assert isinstance(await stranger(getattr(provider, "inner", provider)), Done)
             return seen

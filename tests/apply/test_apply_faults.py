@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from fault_world import CutOff, Knife, World
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_builders import stack, task, volume
+from plan_cases import with_life
 
+from flowplan.lang.stack import Moved, Stack
 from flowplan.plan.change import Mode
 from flowplan.values.address import Address
 
@@ -21,7 +24,7 @@ MOUNT = "volumes: [{volume: '{{ volume.%s }}', mount_path: /%s}]"
 RESERVED = (
     "reservations: {r: {instance_type: 8xh100, start_time_utc: 2026-12-01T00:00:00Z, duration_hours: %d}}\n"
 )
-SCENES: dict[str, tuple[str | None, str | None]] = {
+SCENES: dict[str, tuple[str | None, str | Stack | None]] = {
     "create": (
         None,
         f"volumes: {{data: {volume()}}}\n"
@@ -56,6 +59,36 @@ SCENES: dict[str, tuple[str | None, str | None]] = {
         None,
     ),
 }
+FIRST = {"create_before_destroy": True}
+RES = "{instance_type: 8xh100, start_time_utc: 2026-12-01T00:00:00Z, duration_hours: 24, volumes: ['{{ volume.%s }}']}"
+SWAP = f"volumes: {{v: {volume()}, w: {volume()}}}\nreservations: {{q: {RES}, r: {RES}}}\n"
+SCENES |= {
+    "made first": (
+        f"volumes: {{data: {volume()}}}\ntasks: {{a: {task(MOUNT % ('data', 'data'))}, b: {task('depends_on: [task.a]')}}}\n",
+        with_life(
+            stack(
+                f"volumes: {{data: {volume('name: wider').replace('10', '20')}}}\n"
+                f"tasks: {{a: {task(MOUNT % ('data', 'data'))}, b: {task('depends_on: [task.a]')}}}\n"
+            ),
+            {"task.a": FIRST},
+        ),
+    ),
+    "moved": (
+        f"volumes: {{data: {volume()}}}\ntasks: {{a: {task(MOUNT % ('data', 'data'))}}}\n",
+        evolve(
+            stack(
+                f"volumes: {{more: {volume('name: s-data, mount_path: /volumes/data')}}}\n"
+                f"tasks: {{b: {task('name: a, ' + MOUNT % ('more', 'data')).replace('3.0', '4.0')}}}\n"
+            ),
+            moved=(Moved("volume.data", "volume.more"), Moved("task.a", "task.b")),
+        ),
+    ),
+    "give back": (
+        "reservations: {r: {instance_type: 8xh100, quantity: 4, start_time_utc: '2026-11-23T12:00:00Z', duration_hours: 24}}\n",
+        "reservations: {r: {instance_type: 8xh100, quantity: 2, start_time_utc: '2026-11-23T12:00:00Z', duration_hours: 48}}\n",
+    ),
+    "swap": (SWAP % ("v", "w"), SWAP % ("w", "v")),
+}
 WORLDS = {
     "plain": {},
     "keys honoured": {"honour_idempotency_key": True},
@@ -79,7 +112,7 @@ class Scene:
         self.room = Path(tempfile.mkdtemp(dir=room))
         before, after = SCENES[name]
         self.mode = Mode.DESTROY if after is None else Mode.NORMAL
-        self.stack = stack(after or before or "")
+        self.stack = after if isinstance(after, Stack) else stack(after or before or "")
         self.start = World(self.room / "start", rules)
         self.start.home.mkdir()
         self.start.sandbox().close()

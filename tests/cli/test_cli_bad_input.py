@@ -28,7 +28,7 @@ class Mistake:
 
 
 MISTAKES = {
-    "bad YAML": Mistake("stack: [a\n", "not valid YAML", "2:1", advice="not closed"),
+    "bad YAML": Mistake("stack: [a\n", "never closed", "1:8", "[", "Put a ]"),
     "a tab": Mistake("stack: x\ntasks:\n\tt: {}\n", "tab", "3:1"),
     "a key twice": Mistake("stack: x\nstack: y\n", "'stack' stands twice", "2:1", "stack", "Remove one"),
     "an unknown section": Mistake("stack: x\ntask: {}\n", "'task'", "2:1", "task", "Did you mean 'tasks'?"),
@@ -66,7 +66,7 @@ MISTAKES = {
         "stack: x\ntasks:\n"
         "  a: {command: hi, instance_type: a100, depends_on: [task.b]}\n"
         "  b: {command: hi, instance_type: a100, depends_on: [task.a]}\n",
-        "Dependency cycle: task.a -> task.b -> task.a",
+        "dependency cycle: task.a -> task.b -> task.a",
         "3:54",
         advice="Remove one of these references",
     ),

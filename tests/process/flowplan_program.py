@@ -160,7 +160,8 @@ class Project:
         }
 
     def sandbox_status(self) -> dict[str, int]:
-        lines = self.run("sandbox", "status", code=0).out.splitlines()
+        counts, _, _ = self.run("sandbox", "status", code=0).out.partition("\n\n")
+        lines = counts.splitlines()
         return {name: int(count) for name, _, count in (line.partition(": ") for line in lines)}
 
     def embedded(self) -> EmbeddedApi:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from flowplan import __version__
 from flowplan.cli.context import Context, Inputs
-from flowplan.cli.options import as_json, refresh, stack_path, variables
+from flowplan.cli.options import as_json, choosing, refresh, refresh_only, stack_path, variables
 
 
 @click.command("plan")
 @stack_path
 @variables
 @refresh
+@refresh_only
+@choosing()
 @as_json
 @click.option("--out", metavar="FILE", help="Save the plan, to apply exactly this later.")
 @click.option("--destroy", is_flag=True, help="Plan to remove everything the stack has made.")
@@ -26,20 +29,25 @@ def command(
     variables: tuple[str, ...],
     var_files: tuple[str, ...],
     refresh: bool,
+    refresh_only: bool,
     as_json: bool,
     out: str | None,
     destroy: bool,
     detailed_exitcode: bool,
+    **asked: Any,
 ) -> int:
     """Show what apply would do to make the world match the stack at PATH."""
     from flowplan.cli.planning import plan_stack
-    from flowplan.plan.change import Mode
+    from flowplan.plan.change import Mode, PlanOptions
     from flowplan.plan.document import build_document
     from flowplan.report.plan_text import render_plan
 
+    if destroy and refresh_only:
+        raise click.UsageError("--destroy and --refresh-only are two plans; ask for one")
     context = Context.make()
-    loaded = context.load(path, Inputs(variables, var_files))
-    planned = plan_stack(context, loaded, Mode.DESTROY if destroy else Mode.NORMAL, refresh)
+    loaded = context.load(path, Inputs(variables, var_files), ask=True, lenient=destroy)
+    mode = Mode.DESTROY if destroy else Mode.REFRESH_ONLY if refresh_only else Mode.NORMAL
+    planned = plan_stack(context, loaded, mode, refresh, PlanOptions(**asked))
     document = build_document(planned.plan, __version__)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
@@ -47,7 +55,7 @@ def command(
         click.echo(render_plan(document, context.paint), nl=False)
     context.warn(planned.plan.diagnostics)
     if planned.plan.has_errors:
-        return 1
+        return planned.plan.error_code
     if out is not None:
         from flowplan.cli.saved import save
 

@@ -16,21 +16,22 @@ from flowplan.cli.options import as_json, stack_path, variables
 @as_json
 def command(path: str, variables: tuple[str, ...], var_files: tuple[str, ...], as_json: bool) -> int:
     """Check the stack at PATH and report every mistake at once."""
+    from flowplan.cli.reading import Reading
     from flowplan.graph import build
     from flowplan.plan.document import diagnostic_document
     from flowplan.state.snapshot import Snapshot
     from flowplan.values.diagnostic import FlowplanError
 
     context = Context.make()
-    found = []
+    stack = None
     try:
-        loaded = context.load(path, Inputs(variables, var_files))
-        circle = build(loaded.stack, Snapshot(loaded.stack.name)).cycle()
-        if circle is not None:
-            raise FlowplanError(circle)
+        # Why not `Context.load`: it asks for the region, and to check a stack takes no settings and no credentials.
+        reading = Reading.make(context, path, Inputs(variables, var_files))
+        stack, diagnostics = reading.load(reading.files.all_sources)
+        found = diagnostics.in_order()
+        if stack is not None and (circle := build(stack, Snapshot(stack.name)).cycle()) is not None:
+            found.append(circle)
     except FlowplanError as error:
-        if not as_json:
-            raise
         found = list(error.diagnostics)
     if as_json:
         errors = sum(d.is_error for d in found)
@@ -43,9 +44,10 @@ def command(path: str, variables: tuple[str, ...], var_files: tuple[str, ...], a
         }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return 1 if errors else 0
-    count = len(loaded.stack.resources)
+    if stack is None or any(d.is_error for d in found):
+        raise FlowplanError(*found)
+    context.warn(found)
+    count = len(stack.resources)
     noun = "resource" if count == 1 else "resources"
-    click.echo(
-        context.paint("Success!", "green", "bold") + f" Stack {loaded.stack.name} is valid: {count} {noun}."
-    )
+    click.echo(context.paint("Success!", "green", "bold") + f" Stack {stack.name} is valid: {count} {noun}.")
     return 0

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from flowplan.ports import Ambiguous, Done, Handle, Observation, Observed, Outcome, Refused
+from flowplan.ports import Ambiguous, Done, Handle, HistoryEvent, Observation, Observed, Outcome, Refused
 from flowplan.provider.failure import TRANSIENT
 from flowplan.provider.http import Answer, Client
 from flowplan.provider.mithril.advice import in_use
@@ -285,6 +285,18 @@ class MithrilProvider:
             if bid is None or task_has_ended(bid.status):
                 return Done(None)
         return outcome_of(got, kind, "delete", self.client.base_url, read=None, secrets=secrets)
+
+    async def return_capacity(self, id: str, instances: Sequence[str], idempotency_key: str) -> Outcome:
+        """Give instances of a reservation back; see `flowplan.ports.CapacityMarket`."""
+        from flowplan.provider.mithril.returning import return_capacity
+
+        return await return_capacity(self, id, instances, _header(idempotency_key))
+
+    async def history(self, kind: Kind, id: str) -> list[HistoryEvent]:
+        """What was done to one object; see `flowplan.ports.Historian`."""
+        from flowplan.provider.mithril.histories import read_history
+
+        return await read_history(self.client, kind, id)
 
     async def _mutate(
         self,
