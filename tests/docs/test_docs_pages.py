@@ -11,6 +11,7 @@ from fresh_files import ROOT
 
 from flowplan.backend.lease import LOCK_HELD
 from flowplan.cli.main import INTERRUPTED, USAGE
+from flowplan.cli.waiting import ENDED_OTHERWISE, TIMED_OUT
 from flowplan.lang.build import parse_document
 from flowplan.lang.functions import FILTERS_ALLOWED
 from flowplan.lang.loader import SECTIONS, load_stack
@@ -69,8 +70,9 @@ def test_every_exit_code_is_told_and_no_other() -> None:
     }
     source = "\n".join(path.read_text() for path in (ROOT / "flowplan").rglob("*.py"))
     raised = {int(code) for code in re.findall(r"exit_code=(\d+)\b", source)}
-    # An apply's own codes, those of signals, and of a reader that goes away.
+    # An apply's own codes, those of signals, and of a reader that goes away; those of waiting.
     rest = {0, 1, 2, 5, 9, 129, 130, 141, 143, TRANSIENT, LOCK_HELD, USAGE, INTERRUPTED}
+    rest |= {ENDED_OTHERWISE, TIMED_OUT}
     assert told == raised | rest
 
 
