@@ -7,6 +7,7 @@ import contextlib
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from flowplan.sandbox import credentials
 from flowplan.sandbox.access import NotRunning
@@ -45,12 +46,14 @@ class SshServer:
         self._host_key = credentials.host_key(sandbox.home)
         self._loop = asyncio.get_running_loop()
         self._port = 0
+        self._closed = False
         self._doors: dict[str, _Door] = {}
         sandbox.open_ssh(*credentials.user_key(sandbox.home), self._destination)
         self._watch = asyncio.create_task(self._close_ended())
 
     async def close(self) -> None:
         """Close every connection and address."""
+        self._closed = True
         self._watch.cancel()
         await asyncio.gather(self._watch, return_exceptions=True)
         for fid in list(self._doors):
@@ -60,6 +63,8 @@ class SshServer:
         """The address of an instance that runs; from now on it listens."""
         door = self._doors.get(instance.fid)
         if door is None:
+            if self._closed:
+                return None
             listener = self._listen(instance.private_ip)
             if listener is None:
                 return None
@@ -107,6 +112,9 @@ class _Door:
         host, port = listener.getsockname()
         self.address = f"{host}:{port}"
         self.connections: set[asyncssh.SSHServerConnection] = set()
+        # What is gone for SSH may still have words for a peer that does not read: it holds its socket until it is cut.
+        self.transports: WeakSet[asyncio.BaseTransport] = WeakSet()
+        self._closed = False
         self._listener = listener
         self._host_key = host_key
         self._server: asyncssh.SSHAcceptor | None = None
@@ -114,6 +122,8 @@ class _Door:
 
     def open(self) -> None:
         """Begin to answer."""
+        if self._closed:
+            return
         self._opening = asyncio.get_running_loop().create_task(self._open())
 
     async def _open(self) -> None:
@@ -150,6 +160,7 @@ class _Door:
 
     async def close(self) -> None:
         """Stop listening and end the connections."""
+        self._closed = True
         if self._opening is not None:
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._server is not None:
@@ -170,6 +181,9 @@ class _Door:
                     self.connections.discard(connection)
         if self._server is not None:
             await self._server.wait_closed()
+        for transport in list(self.transports):
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
         for _ in range(_ROUNDS):
             await asyncio.sleep(0)
         self._listener.close()
@@ -189,6 +203,8 @@ def _guard(door: _Door) -> asyncssh.SSHServer:
         def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
             self._connection = conn
             door.connections.add(conn)
+            if conn._transport is not None:
+                door.transports.add(conn._transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
             if self._connection is not None:

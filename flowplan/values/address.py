@@ -80,9 +80,9 @@ class Address:
         return self.sort_key < other.sort_key
 
     @property
-    def sort_key(self) -> tuple[tuple[str, ...], int, str, str]:
+    def sort_key(self) -> tuple[tuple[str, ...], int, str, bool, str]:
         """Orders addresses by module, then kind, then name, then key."""
-        return (self.module, self.kind.rank, self.name, "" if self.key is None else self.key)
+        return (self.module, self.kind.rank, self.name, self.key is not None, self.key or "")
 
     @property
     def resource(self) -> Address:

@@ -88,6 +88,8 @@ def test_every_attribute_says_what_changing_it_takes_and_loses(kind) -> None:
             "replace",
             "refused",
             "local only",
+            "rename in place",
+            "attach or detach",
             changes_reference.DEPENDS,
         }
         if attribute.change in (Change.REPLACE, Change.REFUSED):

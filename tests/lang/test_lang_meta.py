@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -182,9 +183,25 @@ VALUES: Any = st.recursive(
 MAPS = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
 
 
-@given(MAPS, MAPS, MAPS)
-def test_merging_is_associative_and_the_strong_one_wins(one: Any, two: Any, three: Any) -> None:
-    assert merged(merged(one, two), three) == merged(one, merged(two, three))
-    assert merged(one, {}) == merged({}, one) == one
-    assert merged(one, one) == one
-    assert {**merged(one, two)}.keys() == one.keys() | two.keys()
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each place of nested mappings where something else than a mapping stands."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
+@given(MAPS, MAPS)
+def test_merging_keeps_all_of_the_strong_one_and_what_it_leaves_of_the_weak_one(
+    weak: Any, strong: Any
+) -> None:
+    result = merged(weak, strong)
+    said, kept = dict(leaves(strong)), dict(leaves(weak))
+    found = dict(leaves(result))
+    assert found.items() >= said.items()
+    for path, value in found.items():
+        assert path in said or kept[path] == value
+    assert result.keys() == weak.keys() | strong.keys()
+    assert merged(result, strong) == result
+    assert merged(weak, {}) == merged({}, weak) == merged(weak, weak) == weak

@@ -73,7 +73,7 @@ def test_a_plan_with_errors_drift_or_secrets_fits(project: Path, capsys: pytest.
     stack.write_text(
         f"stack: s\nvariables: {{t: {{default: x, sensitive: true}}}}\nvolumes:\n  a: {{{body}, name: other}}\n"
     )
-    changed = printed(capsys, "plan", "--json")
+    changed = printed(capsys, "plan", "--allow-data-loss", "volume.b", "--json")
     assert changed["summary"] == {"add": 0, "change": 1, "destroy": 1, "forget": 0, "unchanged": 0}
     assert faults(PLAN, changed) == []
     assert faults(PLAN, printed(capsys, "plan", "--destroy", "--json")) == []
