@@ -29,6 +29,7 @@ _COMMANDS = {
     "show": ("show", "Show a saved plan, or the recorded state."),
     "output": ("output", "Print the outputs of a stack."),
     "state": ("state", "List and show what is recorded."),
+    "scan": ("scan", "Compare everything live in the project with every known state."),
     "run": ("run", "Submit one task file as a one-off."),
     "status": ("status", "Show how the recorded tasks stand."),
     "logs": ("logs", "Print what tasks have written."),

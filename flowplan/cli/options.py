@@ -130,15 +130,20 @@ class Seconds(_SecondsType):
             self.fail(str(error), param, ctx)
 
 
-def applying(function: F) -> F:
-    """What apply and destroy have in common."""
-    function = click.option(
+def lock_timeout(function: F) -> F:
+    """``--lock-timeout``: how long to wait for the stack's lease, in seconds."""
+    return click.option(
         "--lock-timeout",
         type=Seconds(),
         default=0.0,
         metavar="DURATION",
         help="Wait this long for the stack's lock.",
     )(function)
+
+
+def applying(function: F) -> F:
+    """What apply and destroy have in common."""
+    function = lock_timeout(function)
     function = click.option(
         "--parallelism",
         type=click.IntRange(1, 256),

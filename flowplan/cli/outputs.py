@@ -12,21 +12,16 @@ from flowplan.apply.run import Run
 from flowplan.cli.planning import Planned
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode
+from flowplan.plan.outputs import settled_outputs
 from flowplan.report.paint import Paint, clean
-from flowplan.values.value import Fingerprint, Sensitive, is_known, is_sensitive, resolve, seal, transform
+from flowplan.values.value import Fingerprint, Sensitive, transform
 
 
 def settle_outputs(planned: Planned, run: Run) -> dict[str, Any]:
     """The outputs as they are now, sealed; one whose value no one knows yet is left out."""
     if planned.plan.mode is Mode.DESTROY:
         return {} if not run.records else dict(planned.snapshot.outputs)
-    found = {}
-    for name, output in planned.loaded.stack.outputs.items():
-        value = resolve(output.value, run.lookup)
-        if is_known(value):
-            hidden = output.sensitive and not is_sensitive(value)
-            found[name] = seal(Sensitive(value) if hidden else value, run.key)
-    return found
+    return settled_outputs(planned.loaded.stack, run.lookup, run.key)
 
 
 def masked(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from flowplan.lang.stack import Import, Resource, Stack
 from flowplan.plan.observation import Observation, Observed
 from flowplan.resources import Settings, kind_of
+from flowplan.resources.price import same_type
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic, did_you_mean
@@ -49,7 +50,7 @@ def find_imports(
             problems.append(result)
         elif result is not None:
             owners[result.kind, result.id] = entry.to
-            records[entry.to] = _record(stack.resources[entry.to], result, settings, snapshot.key)
+            records[entry.to] = record_of(stack.resources[entry.to], result, settings, snapshot.key)
     return records, problems
 
 
@@ -101,7 +102,7 @@ def _wrong(entry: Import, summary: str, suggestion: str) -> Diagnostic:
     return Diagnostic.error(summary, address=entry.to, span=entry.span, suggestion=suggestion)
 
 
-def _record(resource: Resource, observed: Observed, settings: Settings, key: bytes) -> Record:
+def record_of(resource: Resource, observed: Observed, settings: Settings, key: bytes) -> Record:
     """What is recorded of an imported object: what the stack says, but for what the provider shows to be otherwise.
 
     What the provider does not show (a task's script, say) is taken to be as declared.
@@ -164,8 +165,8 @@ def _as_observed(resource: Resource, observed: Observed, settings: Settings) -> 
             continue
         if name == "name" and config.get("unique_name") and observed.name.startswith(f"{wanted}-"):
             continue  # a task's suffix is no part of what its stack calls it
-        if name == "instance_type" and config.get(name) is None:
-            continue
+        if name == "instance_type" and (config.get(name) is None or same_type(str(shown), str(wanted))):
+            continue  # left to choose, or spelled otherwise
         if shown != wanted:
             config[name] = shown
     _through(resource, observed, targets, config)

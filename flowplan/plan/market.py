@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowplan.lang.stack import Stack
-from flowplan.models.instance_types import size_of
 from flowplan.plan.change import Action, ResourceChange
 from flowplan.plan.observation import Observation, Offer
-from flowplan.resources.price import gpu_family
+from flowplan.resources.price import same_type
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, did_you_mean
 from flowplan.values.quantity import Money
@@ -68,9 +67,6 @@ def market_warnings(
 
 def _is(offer: Offer, wanted: str) -> bool:
     """Whether an offer is of the type that ``wanted`` spells, in any of its spellings."""
-    if wanted in (offer.instance_type, offer.type_id):
-        return True
-    family = gpu_family(wanted)
-    if family is None or family != gpu_family(offer.instance_type):
-        return False
-    return size_of(wanted).gpus == size_of(offer.instance_type).gpus
+    if wanted.startswith("it_"):
+        return wanted == offer.type_id
+    return same_type(wanted, offer.instance_type)

@@ -16,6 +16,16 @@ def _hide(value: Any) -> Any:
     return value if is_sensitive(value) else Sensitive(value)
 
 
+def settled_outputs(stack: Stack, lookup: Lookup, key: bytes) -> dict[str, Any]:
+    """The outputs as they are now, sealed; one whose value no one knows yet is left out."""
+    found = {}
+    for name, output in stack.outputs.items():
+        value = resolve(output.value, lookup)
+        if is_known(value):
+            found[name] = seal(_hide(value) if output.sensitive else value, key)
+    return found
+
+
 def output_changes(
     stack: Stack, snapshot: Snapshot, changes: Sequence[ResourceChange], lookup: Lookup, options: PlanOptions
 ) -> tuple[OutputChange, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowplan.models.schema import DIALECT
+from flowplan.plan.books import Standing
 from flowplan.plan.change import Action, DriftKind, Mode
 from flowplan.plan.document import _ACTIONS as ACTIONS
 from flowplan.plan.document import _LOSSES as LOSSES
@@ -169,6 +170,53 @@ def validate_schema() -> Schema:
             diagnostics=_list("diagnostic", "Everything that was found."),
         ),
         "$defs": {"diagnostic": _diagnostic()},
+    }
+
+
+def scan_schema() -> Schema:
+    """The schema of what ``scan --json`` prints."""
+    standings = [one.value for one in Standing]
+    return {
+        "$schema": DIALECT,
+        "title": "flowplan scan",
+        "description": "Everything live in a project and whose it is, as flowplan scan --json prints it.",
+        **_object(
+            format_version=_VERSION,
+            project=_text("The provider's id of the project."),
+            objects=_list("object", "Every live object, once."),
+            missing=_list("missing", "What is on record, and not there any more."),
+            stacks_elsewhere={
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Known stacks whose resources are in other projects.",
+            },
+            hourly_usd=_object(
+                "What the objects of each standing cost by the hour now, as far as prices are told; US dollars.",
+                **{standing: {"type": "number"} for standing in standings},
+            ),
+        ),
+        "$defs": {
+            "object": _object(
+                kind=_words([kind.value for kind in Kind], "The kind of the object."),
+                id=_text("The provider's id."),
+                name=_text("Its name there."),
+                region=_maybe("Where it is."),
+                status=_maybe("How it stands, in the words of the models."),
+                created_at=_maybe("When it was made, in UTC."),
+                standing=_words(standings, "Whose it is."),
+                stack=_maybe("The stack whose it is, or may be."),
+                address=_maybe("Its address there."),
+                note=_maybe("More about that, in words."),
+                hourly_usd=_amount("What it costs by the hour now, in US dollars; null where nobody tells."),
+                at_most_hourly_usd=_amount(
+                    "What it may cost by the hour: its limit price, all instances running."
+                ),
+                prepaid=_flag("Whether the price is its share of what was paid when it was bought."),
+            ),
+            "missing": _object(
+                stack=_text("The stack."), address=_ADDRESS, id=_text("The provider's id on record.")
+            ),
+        },
     }
 
 

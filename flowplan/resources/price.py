@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flowplan.models.instance_types import size_of
+from flowplan.models.instance_types import canonical, size_of
 
 _TIERS: Mapping[str, tuple[float, float, float]] = {
     "gb200": (7, 14, 28),
@@ -33,6 +33,15 @@ def gpu_family(instance_type: str) -> str | None:
         (family for family in _TIERS if re.search(rf"(?:(?<![a-z0-9])|(?<=\dx)){family}(?![0-9])", name)),
         None,
     )
+
+
+def same_type(first: str, second: str) -> bool:
+    """Whether two names may mean one instance type: ``a100`` and ``1xa100`` do. Of a provider's id no name tells."""
+    first, second = canonical(first), canonical(second)
+    if first == second or first.startswith("it_") or second.startswith("it_"):
+        return True
+    family = gpu_family(first)
+    return family is not None and family == gpu_family(second) and size_of(first).gpus == size_of(second).gpus
 
 
 def limit_price(config: Mapping[str, Any], instance_type: str | None) -> float | None:
