@@ -164,10 +164,13 @@ class _Door:
         if self._opening is not None:
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._server is not None:
-            self._server.close()
-        # A connection that was accepted a moment ago is not among ours before the loop has come round.
+            # Why first: a connection that was accepted a moment ago is not among ours before the loop has come round,
+            # and one whose server is closed meanwhile is left half made, its socket open, by asyncio.
+            asyncio.get_running_loop().remove_reader(self._listener)
         for _ in range(_ROUNDS):
             await asyncio.sleep(0)
+        if self._server is not None:
+            self._server.close()
         while self.connections:
             connections = list(self.connections)
             for connection in connections:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -221,6 +225,34 @@ def test_the_users_key_is_private_and_is_kept(serving):
             assert served.sandbox.ssh_key.read_bytes() == text
 
     asyncio.run(go())
+
+
+def test_whoever_knocks_while_the_door_is_being_closed_leaves_nothing_open(serving):
+    async def go(later):
+        loop, caller = asyncio.get_running_loop(), socket.socket()
+        caller.setblocking(False)
+
+        async def knock(place):
+            for _ in range(later):
+                await asyncio.sleep(0)
+            with contextlib.suppress(OSError):
+                await loop.sock_connect(caller, place)
+
+        with caller:
+            async with serving() as served:
+                fid = await served.up(served.bid("sleep 60"))
+                host, port, _ = await served.destination(fid, 0)
+                for _ in range(10):
+                    await asyncio.sleep(0)  # the door is open now
+                knocking = asyncio.create_task(knock((host, port)))
+            await knocking
+
+    for later in range(8):
+        asyncio.run(go(later))
+        with warnings.catch_warnings(record=True) as left:
+            warnings.simplefilter("always")
+            gc.collect()
+        assert [str(one.message) for one in left] == []
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh program is installed")
