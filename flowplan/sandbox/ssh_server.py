@@ -163,7 +163,7 @@ class _Door:
         self._closed = True
         if self._opening is not None:
             await asyncio.gather(self._opening, return_exceptions=True)
-        if self._server is not None:
+        if self._server is not None and self._listener.fileno() >= 0:  # it may have been closed once already
             # Why first: a connection that was accepted a moment ago is not among ours before the loop has come round,
             # and one whose server is closed meanwhile is left half made, its socket open, by asyncio.
             asyncio.get_running_loop().remove_reader(self._listener)
