@@ -16,20 +16,21 @@ from typing import Any, TypeVar
 import click
 from attrs import evolve, frozen
 
-from flowplan import __version__
 from flowplan.apply.engine import Stop, execute
 from flowplan.apply.recover import recover
 from flowplan.apply.run import Result, Run
 from flowplan.backend.lease import LOCK_HELD
 from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
+from flowplan.cli.fitting import refuse_changed_objects
 from flowplan.cli.outputs import print_outputs, settle_outputs
 from flowplan.cli.planning import Planned, look_at, with_observation
 from flowplan.cli.project import prepare_state
+from flowplan.cli.saved import refuse_other_state
 from flowplan.lang.stack import Condition
 from flowplan.plan.change import Mode, Plan, StepKind
-from flowplan.plan.document import build_document
-from flowplan.plan.planfile import stale
+from flowplan.plan.planfile import not_approved, stale
+from flowplan.plan.staleness import record_digests
 from flowplan.ports import StoreError, Writer
 from flowplan.provider.pace import SystemClock
 from flowplan.report.events import LineReporter
@@ -45,10 +46,14 @@ _GRACE_S = 1.0
 
 @frozen
 class Wish:
-    """How the user wants a plan applied. ``exact``: a saved plan, which must not be planned anew."""
+    """How the user wants a plan applied. ``exact``: a saved plan, which must not be planned anew.
+
+    ``digest``: only the plan with this digest, which someone has looked at; it stands for the answer yes.
+    """
 
     approved: bool = False
     exact: bool = False
+    digest: str = ""
     parallelism: int = 10
     lock_timeout: float = 0.0
 
@@ -72,12 +77,14 @@ def refuse_without_person(approved: bool, what: str) -> None:
 def apply_plan(context: Context, planned: Planned, wish: Wish) -> int:
     """Apply a plan and return the exit code."""
     plan = planned.plan
-    document = build_document(plan, __version__)
+    document = planned.document()
     if not wish.exact and not (plan.has_errors and plan.is_empty):
         click.echo(render_plan(document, context.paint))
     context.warn(plan.diagnostics)
     if plan.has_errors:
         return plan.error_code
+    if wish.digest and document["digest"] != wish.digest:
+        raise not_approved(wish.digest, document["digest"])
     if plan.is_empty:
         return _nothing_to_do(context, planned)
     if not wish.approved and not _confirm(context, plan):
@@ -261,12 +268,20 @@ async def _locked(
     )
     if unfinished or changed:
         if wish.exact:
-            raise stale("The state was changed by another operation after the plan was made.")
+            refuse_other_state(
+                planned.snapshot.lineage,
+                planned.snapshot.serial,
+                record_digests(planned.snapshot),
+                snapshot,
+            )
+            raise stale("Another apply began work on the state and did not end it.")
         stack = planned.loaded.stack
         observation = await look_at(context, connection, stack, snapshot, ()) if planned.observation else None
         again = with_observation(planned.loaded, snapshot, observation, (), planned.options)
-        _check_same(context, planned.plan, again.plan, wish)
+        _check_same(context, planned, again, wish)
         planned = again
+    elif wish.exact:
+        await refuse_changed_objects(context, connection, planned, snapshot)
     run = _run_of(context, planned, connection, writer, snapshot)
     project = await connection.provider.project()
     if snapshot.project != project and not snapshot.records:
@@ -281,15 +296,20 @@ async def _locked(
     return result, final
 
 
-def _check_same(context: Context, shown: Plan, now: Plan, wish: Wish) -> None:
+def _check_same(context: Context, before: Planned, again: Planned, wish: Wish) -> None:
     """After settling an interrupted run the plan is made again; one that does more than was shown needs a new yes."""
+    shown, now = before.plan, again.plan
     if now.has_errors:
         raise FlowplanError(*now.diagnostics, exit_code=now.error_code)
+    if wish.digest:
+        if (found := again.digest) != wish.digest:
+            raise not_approved(wish.digest, found)
+        return
     agreed = {(change.address, change.action) for change in shown.changes}
     if wish.approved or {(change.address, change.action) for change in now.changes} <= agreed:
         return
     click.echo("\nThe state has changed since the plan was shown. It is now:\n")
-    click.echo(render_plan(build_document(now, __version__), context.paint))
+    click.echo(render_plan(again.document(), context.paint))
     if not _confirm(context, now):
         raise FlowplanError(Diagnostic.error("Apply cancelled"))
 

@@ -59,6 +59,8 @@ class Loaded:
     """The command that goes on after an apply that was cut short; "" is the same apply again."""
     lookups: Results = field(factory=dict)
     """What came of the stack's lookups, where they were carried out."""
+    read: Mapping[str, str] = field(factory=dict, repr=False)
+    """The texts of the files that the stack reads besides its own, by path relative to its folder."""
 
 
 @define
@@ -97,13 +99,16 @@ class Context:
             FlowplanError: with every mistake that was found.
         """
         from flowplan.cli.module_folders import module_folders
+        from flowplan.cli.witness import Witness
         from flowplan.lang.loader import load_stack
         from flowplan.lang.reader import FolderReader
 
         project = find_project(Path(path), self.environ)
         files = read_stack_files(Path(path), project, inputs.files)
         values = self.variable_sources(inputs)
-        reader, folders = FolderReader(files.folder), module_folders(files, project)
+        witness = Witness(files.folder.resolve())
+        reader = witness.reader(FolderReader(files.folder), witness.folder)
+        folders = witness.folders(module_folders(files, project))
 
         def load(results: Results) -> tuple[Stack | None, Diagnostics]:
             return load_stack(
@@ -116,7 +121,8 @@ class Context:
             from flowplan.cli.lookups import load_with_lookups
 
             stack, found, results = load_with_lookups(self, project, load, stack, lenient)
-        return Loaded(self.accept(stack, found), files, project, self.region(stack), lookups=results)
+        stack = self.accept(stack, found)
+        return Loaded(stack, files, project, self.region(stack), lookups=results, read=witness.texts)
 
     def accept(self, stack: Stack | None, found: Diagnostics) -> Stack:
         """The stack, if nothing is wrong with it; warnings are printed."""

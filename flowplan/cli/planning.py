@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from attrs import evolve, frozen
 
+from flowplan import __version__
 from flowplan.cli.context import Connection, Context, Loaded
 from flowplan.lang.checks import evaluate_checks
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
+from flowplan.plan.digest import plan_digest
+from flowplan.plan.document import build_document
 from flowplan.plan.observation import Observation
 from flowplan.plan.planner import plan as make_plan
 from flowplan.plan.view import plan_view
@@ -31,6 +35,15 @@ class Planned:
     observation: Observation | None
     unfinished: tuple[Entry, ...]
     options: PlanOptions
+
+    @property
+    def digest(self) -> str:
+        """What a reviewer approves (`flowplan.plan.digest`)."""
+        return plan_digest(self.plan, self.snapshot.key)
+
+    def document(self) -> dict[str, Any]:
+        """The plan's document (`flowplan.plan.document`)."""
+        return build_document(self.plan, __version__, self.digest)
 
 
 def plan_stack(

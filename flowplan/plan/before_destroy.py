@@ -21,17 +21,18 @@ def made_first(
 ) -> tuple[list[ResourceChange], dict[Address, Address]]:
     """The changes, with those replacements marked that are made before what they replace is destroyed.
 
-    One that is made first needs what it depends on to be made first too, or the old one would have to go before
-    the new one comes; those are returned with the resource that asks for it.
+    One that is made first needs what it depends on to be made first too, also by way of something new or updated, or
+    the old one would have to go before the new one comes; those are returned with the resource that asks for it.
     """
     replaced = {c.address for c in changes if c.action is Action.REPLACE}
+    made = {c.address for c in changes if c.action in (Action.CREATE, Action.UPDATE, Action.REPLACE)}
     asked = sorted(a for a in replaced if stack.resources[a].lifecycle.create_before_destroy)
     first = {address: address for address in asked}
     waiting = list(asked)
     while waiting:
         address = waiting.pop()
         for other in graph.needs.get(address, ()):
-            if other in replaced and other not in first:
+            if other in made and other not in first:
                 first[other] = first[address]
                 waiting.append(other)
     if not first:
@@ -40,7 +41,7 @@ def made_first(
         evolve(c, creates_first=True) if c.address in first and c.action is Action.REPLACE else c
         for c in changes
     ]
-    return marked, {address: by for address, by in first.items() if address != by}
+    return marked, {address: by for address, by in first.items() if address != by and address in replaced}
 
 
 def check_made_first(

@@ -53,13 +53,14 @@ def shown(value: Any) -> Any:
     return transform(value, mark)
 
 
-def build_document(plan: Plan, version: str) -> dict[str, Any]:
-    """The document of a plan; ``version`` is flowplan's."""
+def build_document(plan: Plan, version: str, digest: str = "") -> dict[str, Any]:
+    """The document of a plan; ``version`` is flowplan's, ``digest`` the plan's (`flowplan.plan.digest`)."""
     return {
         "format_version": FORMAT,
         "flowplan_version": version,
         "stack": plan.stack,
         "mode": plan.mode.value,
+        "digest": digest or None,
         "state": {"lineage": plan.lineage, "serial": plan.serial},
         "refreshed": plan.refreshed,
         "resource_changes": [_change(change) for change in plan.changes],

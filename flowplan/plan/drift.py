@@ -65,6 +65,12 @@ def _by(events: Iterable[HistoryEvent], names: Iterable[str]) -> str:
     return who[-1] if who else ""
 
 
+def who(events: Iterable[HistoryEvent], names: Iterable[str]) -> str:
+    """``, by user_x`` where the history says who changed one of the attributes ``names``; else ""."""
+    by = _by(events, names)
+    return f", by {by}" if by else ""
+
+
 def drifted_objects(snapshot: Snapshot, observation: Observation) -> list[tuple[Kind, str]]:
     """The recorded tasks and reservations that have drifted: those whose history is worth asking for."""
     found: list[tuple[Kind, str]] = []

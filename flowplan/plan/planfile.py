@@ -1,13 +1,18 @@
 """Saved plans: one self-contained, versioned, digest-sealed file.
 
-Planning is a function, so a plan file holds its inputs beside its result: the stack's text, the values of
-its variables (secrets as keyed fingerprints only), what was observed, and the state's lineage and serial.
-To apply it, the plan is worked out again from these inputs and must come out the same, byte for byte.
+Planning is a function, so a plan file holds its inputs beside its result: the stack's text, the values of its
+variables (secrets as fingerprints only), digests of the other files it reads, what was observed, and the state's
+lineage and serial with a digest of each record. To apply it, the plan is worked out again from these inputs and must
+come out the same, byte for byte.
+
+A secret's fingerprint is keyed with the key of the stack's state, which no plan file holds. A stack that was never
+applied has none: then the fingerprint is salted and made by a slow function, so that values cannot be tried out.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +28,11 @@ from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.quantity import format_instant, parse_instant
 from flowplan.values.value import Fingerprint, Sensitive, dump, fingerprint, load
 
-FORMAT = 1
+FORMAT = 2
 LIMIT_BYTES = 256 * 1024 * 1024
 """A larger file is no plan of ours."""
+_ROUNDS = 200_000
+"""Rounds of PBKDF2 for the fingerprint of a secret that has no key: about a tenth of a second."""
 
 
 @frozen
@@ -42,10 +49,21 @@ class PlanFile:
     variables: Mapping[str, Any]
     observation: Observation | None
     document: Mapping[str, Any]
-    digest: str = ""
     asked: Mapping[str, tuple[str, ...]] = field(factory=dict)
     lookups: Mapping[str, Any] = field(factory=dict)
     """What came of the stack's lookups, so that none is carried out again."""
+    files: Mapping[str, str] = field(factory=dict)
+    """Digests of what the stack reads besides its own text, by path relative to the stack's folder."""
+    records: Mapping[str, str] = field(factory=dict)
+    """Digests of the records of the state that the plan starts from, by address."""
+    salt: bytes = b""
+    """What fingerprints and digests of files are keyed with where the stack has no key yet."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the plan, as ``flowplan plan`` prints it."""
+        found = self.document.get("digest")
+        return found if isinstance(found, str) else ""
 
     @property
     def options(self) -> PlanOptions:
@@ -61,7 +79,7 @@ def asked_of(options: PlanOptions) -> dict[str, tuple[str, ...]]:
     return {name: getattr(options, name) for name in _ASKED if getattr(options, name)}
 
 
-def seal_variables(stack: Stack, snapshot: Snapshot) -> dict[str, Any]:
+def seal_variables(stack: Stack, snapshot: Snapshot, salt: bytes) -> dict[str, Any]:
     """Values of variables as a plan file may hold them; those from defaults are left to the stack's text."""
     sealed = {}
     for name, variable in stack.variables.items():
@@ -69,8 +87,21 @@ def seal_variables(stack: Stack, snapshot: Snapshot) -> dict[str, Any]:
             continue
         value = variable.value
         hidden = isinstance(value, Sensitive) or variable.sensitive
-        sealed[name] = fingerprint(value, snapshot.key) if hidden else value
+        sealed[name] = _secret_print(value, snapshot.key, salt) if hidden else value
     return sealed
+
+
+def _secret_print(value: Any, key: bytes, salt: bytes) -> Fingerprint:
+    """The fingerprint of a secret: with ``key``, or without one, salted and slow."""
+    if key:
+        return fingerprint(value, key)
+    quick = fingerprint(value, salt).digest.encode()
+    return Fingerprint(hashlib.pbkdf2_hmac("sha256", quick, salt, _ROUNDS).hex())
+
+
+def file_digest(text: str, key: bytes) -> str:
+    """The keyed digest of a file that the stack reads; it may hold a secret, so it tells nothing without the key."""
+    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def dump_planfile(plan: PlanFile) -> str:
@@ -82,18 +113,20 @@ def dump_planfile(plan: PlanFile) -> str:
         "region": plan.region,
         "asked": {name: list(patterns) for name, patterns in plan.asked.items()},
         "refreshed": plan.refreshed,
-        "state": {"lineage": plan.lineage, "serial": plan.serial},
+        "state": {"lineage": plan.lineage, "serial": plan.serial, "records": dict(plan.records)},
+        "salt": plan.salt.hex(),
+        "files": dict(plan.files),
         "sources": {source.path: source.text for source in plan.sources},
         "variables": dump(dict(plan.variables)),
         "lookups": dump({key: dict(found) for key, found in plan.lookups.items()}),
         "observation": _observation(plan.observation),
         "plan": plan.document,
     }
-    return _text({**body, "digest": digest_of(body)})
+    return _text({**body, "seal": seal_of(body)})
 
 
-def digest_of(body: Mapping[str, Any]) -> str:
-    """The digest that seals a plan: SHA-256 of its canonical JSON."""
+def seal_of(body: Mapping[str, Any]) -> str:
+    """What seals a plan file: SHA-256 of its canonical JSON."""
     return "sha256:" + hashlib.sha256(_text(body).encode()).hexdigest()
 
 
@@ -145,11 +178,12 @@ def load_planfile(name: str, text: str) -> PlanFile:
         raise _bad(name, f"It cannot be read as a plan: {error}.") from None
     if body["flowplan_plan"] != FORMAT:
         raise _bad(
-            name, f"It has format {body['flowplan_plan']!r}; this version of flowplan knows format {FORMAT}."
+            name,
+            f"It has format {str(body['flowplan_plan'])[:20]}; this version of flowplan knows format {FORMAT}.",
         )
-    digest = body.pop("digest", None)
+    seal = body.pop("seal", None)
     # Why the whole text: 2.0 may also be written 2e0; a plan is as it was written or it is refused.
-    if digest != digest_of(body) or _text({**body, "digest": digest}) != text.rstrip("\n"):
+    if seal != seal_of(body) or _text({**body, "seal": seal}) != text.rstrip("\n"):
         raise _bad(name, "Its content does not match its seal: it was changed or cut after it was written.")
     try:
         return PlanFile(
@@ -164,7 +198,9 @@ def load_planfile(name: str, text: str) -> PlanFile:
             lookups=load(body.get("lookups", {})),
             observation=_load_observation(body["observation"]),
             document=body["plan"],
-            digest=digest,
+            files=body["files"],
+            records=body["state"]["records"],
+            salt=bytes.fromhex(body["salt"]),
             asked={
                 name: tuple(patterns) for name, patterns in body.get("asked", {}).items() if name in _ASKED
             },
@@ -204,11 +240,27 @@ def _bad(name: str, detail: str) -> FlowplanError:
     )
 
 
+STALE = 8
+"""The exit code of a plan that no longer fits, or is not the one that was approved (docs/exit-codes.md)."""
+
+
 def stale(detail: str) -> FlowplanError:
-    """The refusal of a plan that no longer fits (exit code 8)."""
+    """The refusal of a plan that no longer fits."""
     return FlowplanError(
         Diagnostic.error("Saved plan is stale", detail, suggestion="Make a new plan and apply that."),
-        exit_code=8,
+        exit_code=STALE,
+    )
+
+
+def not_approved(approved: str, now: str) -> FlowplanError:
+    """The refusal of a plan that is another than the one a reviewer saw."""
+    return FlowplanError(
+        Diagnostic.error(
+            "This is not the plan that was approved",
+            f"Approved was {approved}, and the plan is {now}. Nothing was changed.",
+            suggestion="Have the plan looked at again, and approve its digest.",
+        ),
+        exit_code=STALE,
     )
 
 
@@ -218,7 +270,7 @@ def check_secrets(plan: PlanFile, stack: Stack, key: bytes) -> list[str]:
     for name, value in plan.variables.items():
         if isinstance(value, Fingerprint):
             variable = stack.variables.get(name)
-            if variable is None or fingerprint(variable.value, key) != value:
+            if variable is None or _secret_print(variable.value, key, plan.salt) != value:
                 wrong.append(name)
     return wrong
 

@@ -54,6 +54,7 @@ def plan_schema() -> Schema:
                 [mode.value for mode in Mode],
                 "Whether the plan is to reach the stack or to remove all of it.",
             ),
+            digest=_maybe("The digest of what the plan does, for flowplan apply --approve."),
             state=_object(
                 "The state that the plan starts from.",
                 lineage=_text("The identity of the state; empty before the first apply."),

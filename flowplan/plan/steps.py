@@ -138,7 +138,7 @@ def _until_running(address: Address, end: str, made: str, drawing: _Drawing) -> 
 
 
 def _ordered(drawing: _Drawing) -> list[str]:
-    """The steps in order, with all wishes granted, or else none.
+    """The steps in order, with every wish granted that closes no circle.
 
     A wish is for something to be let go of before it is destroyed. It closes a circle where the one that lets
     go has to wait, in turn, for a replacement that comes after that very destruction.
@@ -154,9 +154,25 @@ def _ordered(drawing: _Drawing) -> list[str]:
     try:
         order = sorted_by(wished)
     except CycleFound:
+        for step, other in dict.fromkeys(drawing.wishes):
+            if not _leads_to(drawing.needs, other, step):
+                drawing.needs[step].append(other)
         return sorted_by(drawing.needs)
     drawing.needs.update(wished)
     return order
+
+
+def _leads_to(needs: Mapping[str, list[str]], start: str, end: str) -> bool:
+    """Whether ``start`` needs ``end``, itself or by way of others."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        step = waiting.pop()
+        if step == end:
+            return True
+        fresh = [other for other in needs.get(step, ()) if other not in seen]
+        seen.update(fresh)
+        waiting += fresh
+    return False
 
 
 def _after_dependencies(
@@ -227,7 +243,7 @@ def _before_dependencies(snapshot: Snapshot, changes: Sequence[ResourceChange], 
             if own := drawing.ended(change.address):
                 drawing.needs[end].append(own)
             if drawing.by_address[dependency].creates_first and (made := drawing.made(change.address)):
-                drawing.needs[end].append(made)
+                drawing.wishes.append((end, made))
             elif change.action is Action.UPDATE and change.update and dependency not in change.dependencies:
                 drawing.wishes.append((end, _id(StepKind.UPDATE, change.address)))
             elif change.action is Action.FORGET and detaches_first(change):

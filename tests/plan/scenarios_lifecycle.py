@@ -218,6 +218,36 @@ CASES = {
         life=triggered("task.a"),
     ),
     # -- create_before_destroy
+    "what was needed before is not waited for in a circle by what is needed now": Case(
+        f"tasks: {{a: {task()}, c: {task('depends_on: [task.a]')}, d: {task('depends_on: [task.c]')}}}",
+        f"tasks: {{a: {task('image: other')}, c: {task('image: other')}, d: {task('depends_on: [task.a]')}}}",
+        {"task.a": "replace", "task.c": "replace", "task.d": "update"},
+        life={"task.c": FIRST},
+        steps=[
+            "create task.c",
+            "await task.c running",
+            "delete task.c (bid_c)",
+            "delete task.a",
+            "create task.a",
+            "update task.d",
+        ],
+    ),
+    "what is made first by way of something new is made first too": Case(
+        f"tasks: {{a: {task()}, c: {task('depends_on: [task.a]')}}}",
+        f"tasks: {{a: {task('image: other')}, b: {task('depends_on: [task.a]')}, "
+        f"c: {task('image: other, depends_on: [task.b]')}}}",
+        {"task.a": "replace", "task.b": "create", "task.c": "replace"},
+        life={"task.c": FIRST},
+        steps=[
+            "create task.a",
+            "await task.a running",
+            "create task.b",
+            "create task.c",
+            "await task.c running",
+            "delete task.c (bid_c)",
+            "delete task.a (bid_a)",
+        ],
+    ),
     "the new one first": Case(
         A,
         OTHER,

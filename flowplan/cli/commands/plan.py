@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from flowplan import __version__
 from flowplan.cli.context import Context, Inputs
 from flowplan.cli.options import as_json, choosing, refresh, refresh_only, stack_path, variables
 
@@ -39,7 +38,6 @@ def command(
     """Show what apply would do to make the world match the stack at PATH."""
     from flowplan.cli.planning import plan_stack
     from flowplan.plan.change import Mode, PlanOptions
-    from flowplan.plan.document import build_document
     from flowplan.report.plan_text import render_plan
 
     if destroy and refresh_only:
@@ -48,11 +46,13 @@ def command(
     loaded = context.load(path, Inputs(variables, var_files), ask=True, lenient=destroy)
     mode = Mode.DESTROY if destroy else Mode.REFRESH_ONLY if refresh_only else Mode.NORMAL
     planned = plan_stack(context, loaded, mode, refresh, PlanOptions(**asked))
-    document = build_document(planned.plan, __version__)
+    document = planned.document()
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     elif not (planned.plan.has_errors and planned.plan.is_empty):
         click.echo(render_plan(document, context.paint), nl=False)
+        if not planned.plan.is_empty and not planned.plan.has_errors:
+            click.echo(f"\nDigest: {document['digest']}")
     context.warn(planned.plan.diagnostics)
     if planned.plan.has_errors:
         return planned.plan.error_code

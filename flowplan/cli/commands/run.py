@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowplan import __version__
 from flowplan.cli.context import Context
 from flowplan.cli.options import as_json
 
@@ -94,11 +93,10 @@ def _show(context: Context, loaded: Loaded, as_json: bool) -> int:
     """The plan of a dry run."""
     from flowplan.cli.planning import plan_stack
     from flowplan.plan.change import Mode
-    from flowplan.plan.document import build_document
     from flowplan.report.plan_text import render_plan
 
     planned = plan_stack(context, loaded, Mode.NORMAL, True)
-    document = build_document(planned.plan, __version__)
+    document = planned.document()
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     elif not planned.plan.has_errors:
