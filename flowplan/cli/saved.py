@@ -134,9 +134,11 @@ def _project(context: Context, path: Path, plan_file: PlanFile) -> Project:
     Raises:
         FlowplanError: neither holds the stack.
     """
+    names = [Path(source.path).name for source in plan_file.sources]
     for place in (path, Path.cwd()):
         project = find_project(place, context.environ)
-        if (project.root / plan_file.path).exists():
+        stack_path = project.root / plan_file.path
+        if stack_path.is_file() or any((stack_path / name).is_file() for name in names):
             return project
     raise FlowplanError(
         Diagnostic.error(

@@ -78,6 +78,9 @@ def _lines(document: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         yield "Changes to Outputs:"
         for name, change in document["output_changes"].items():
             yield _output(name, change, paint)
+    if document["digest"] and not document["errored"]:
+        yield ""
+        yield paint(f"Digest: {document['digest']}", "dim")
 
 
 def _nothing(document: Mapping[str, Any]) -> str:

@@ -20,6 +20,8 @@ from flowplan.lang.schema import stack_schema
 from flowplan.lang.stack import Source
 from flowplan.lang.variables import TYPES
 from flowplan.lang.words import FUNCTIONS
+from flowplan.plan.change import REFUSED
+from flowplan.plan.planfile import STALE
 from flowplan.provider.failure import TRANSIENT
 
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("*/README.md")])
@@ -72,7 +74,7 @@ def test_every_exit_code_is_told_and_no_other() -> None:
     raised = {int(code) for code in re.findall(r"exit_code=(\d+)\b", source)}
     # An apply's own codes, those of signals, and of a reader that goes away; those of waiting.
     rest = {0, 1, 2, 5, 9, 129, 130, 141, 143, TRANSIENT, LOCK_HELD, USAGE, INTERRUPTED}
-    rest |= {ENDED_OTHERWISE, TIMED_OUT}
+    rest |= {ENDED_OTHERWISE, TIMED_OUT, STALE, REFUSED}
     assert told == raised | rest
 
 

@@ -51,8 +51,6 @@ def command(
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     elif not (planned.plan.has_errors and planned.plan.is_empty):
         click.echo(render_plan(document, context.paint), nl=False)
-        if not planned.plan.is_empty and not planned.plan.has_errors:
-            click.echo(f"\nDigest: {document['digest']}")
     context.warn(planned.plan.diagnostics)
     if planned.plan.has_errors:
         return planned.plan.error_code
