@@ -79,7 +79,7 @@ def _standing(world: World, moment: Moment, fid: str, hours: float) -> dict[str,
         "floor_cents": market.machine.floor_cents,
         "capacity": capacity_at(world, fid, moment.now),
         "free": auction.free_machines(world, fid, moment),
-        "bids": len(world.live_bids_in(fid)),
+        "bids": world.count_bids_in(fid),
     }
     if hours:
         start = moment.now - timedelta(hours=hours)

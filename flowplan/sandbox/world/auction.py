@@ -35,9 +35,7 @@ def advance(world: World, moment: Moment) -> None:
 
 def free_machines(world: World, type_fid: str, moment: Moment) -> int:
     """The machines of a market that nobody holds now."""
-    held = sum(
-        b.instance_quantity for b in world.live_bids_in(type_fid) if b.status in ("Allocated", "Preempting")
-    )
+    held = sum(bid.instance_quantity for bid in world.holding_in(type_fid))
     capacity, outcome, others = _clear(world, type_fid, moment)
     taken = sum(rival.quantity for rival in others if rival.fid in outcome.winners)
     return max(0, capacity - held - taken)
@@ -77,10 +75,10 @@ def hold(world: World, type_fid: str, moment: Moment) -> None:
     """Hold the auction of a market: allocate winners there is room for, give outbid bids notice."""
     capacity, outcome, others = _clear(world, type_fid, moment)
     winners = set(outcome.winners)
-    ranked = world.demands_in(type_fid)
+    concerned = {*(bid.fid for bid in world.holding_in(type_fid)), *winners}
     held = 0
     rising: list[Bid] = []
-    for demand in ranked:
+    for demand in world.ladder(type_fid).ranked(concerned):
         bid = world.bids[demand.fid]
         if bid.status == "Open":
             if bid.fid in winners:
@@ -163,7 +161,7 @@ def _bid_is_due(world: World, bid: Bid, moment: Moment) -> None:
         world.put(evolve(bid, due_at=None))
         return
     # All whose notice ends now go together, so that one auction is enough for their machines.
-    for other in world.live_bids_in(bid.instance_type):
+    for other in world.holding_in(bid.instance_type):
         if other.status == "Preempting" and other.due_at == bid.due_at:
             switch(world, other.instances, "PREEMPTED", moment)
             event = BidEvent(moment.now, "Preempted")
@@ -195,22 +193,28 @@ def _clear(world: World, type_fid: str, moment: Moment) -> tuple[int, Clearing, 
     """How the auction would go: the machines it can hand out, who wins at what price, and who the rivals are."""
     now = conditions_at(world, type_fid, moment.now)
     capacity = max(0, now.capacity - _reserved(world, type_fid))
-    ranked = _within_quotas(world, type_fid, world.demands_in(type_fid))
-    return capacity, clear(capacity, now.floor_cents, [*ranked, *now.rivals]), now.rivals
+    ladder = world.ladder(type_fid)
+    left = _spot_quotas(world, type_fid)
+    if left:
+        demands = _within_quotas(world, list(ladder), left)
+        return capacity, clear(capacity, now.floor_cents, [*demands, *now.rivals]), now.rivals
+    return capacity, ladder.clear(capacity, now.floor_cents, now.rivals), now.rivals
 
 
-def _within_quotas(world: World, type_fid: str, ranked: list[Demand]) -> Iterable[Demand]:
-    """Those of a project's bids that its spot quota has room for; the others take no part (provider.md 7-13).
-
-    What is allocated counts first, and nothing is taken back because a quota has become smaller.
-    """
-    left = {
+def _spot_quotas(world: World, type_fid: str) -> dict[str, int]:
+    """The spot quotas that were set in a market, by project."""
+    return {
         quota.project: quota.total
         for quota in world.quotas.values()
         if quota.product_type == "Spot" and quota.instance_type == type_fid
     }
-    if not left:
-        return ranked
+
+
+def _within_quotas(world: World, ranked: list[Demand], left: dict[str, int]) -> Iterable[Demand]:
+    """Those of a project's bids that its spot quota has room for; the others take no part (provider.md 7-13).
+
+    What is allocated counts first, and nothing is taken back because a quota has become smaller.
+    """
     bids = {demand.fid: world.bids[demand.fid] for demand in ranked}
     for bid in bids.values():
         if bid.status != "Open" and bid.project in left:
@@ -228,16 +232,12 @@ def _within_quotas(world: World, type_fid: str, ranked: list[Demand]) -> Iterabl
 
 def _reserved(world: World, type_fid: str) -> int:
     """The machines that running reservations have taken out of the auction."""
-    return sum(
-        r.instance_quantity for r in world.live_reservations_in(type_fid) if r.status in ("Active", "Paused")
-    )
+    return sum(order.instance_quantity for order in world.bookings(type_fid).running())
 
 
 def _is_watched(world: World, type_fid: str) -> bool:
     """Whether the world takes part in a market, so that each change there matters."""
-    return bool(world.demands_in(type_fid)) or any(
-        r.status in ("Active", "Paused") for r in world.live_reservations_in(type_fid)
-    )
+    return bool(world.ladder(type_fid)) or bool(world.bookings(type_fid).running())
 
 
 def _auction(world: World, type_fid: str) -> Auction:

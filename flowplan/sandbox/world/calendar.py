@@ -14,7 +14,7 @@ def slots(
     world: World, market: Market, start: datetime, end: datetime
 ) -> list[tuple[datetime, datetime, int]]:
     """The stretches between ``start`` and ``end``, each with the machines free all through it."""
-    booked = world.live_reservations_in(market.type_fid)
+    booked = world.bookings(market.type_fid).between(start, end)
     marks = {start, end}
     marks.update(at for r in booked for at in (r.start_time, r.end_time) if start < at < end)
     moments = sorted(marks)

@@ -77,7 +77,7 @@ def history(world: World, request: Request, moment: Moment) -> Response:
 
 def lowest_allocated(world: World, type_fid: str) -> int | None:
     """The lowest limit in cents of the bids that have machines."""
-    limits = [bid.limit_cents for bid in world.live_bids_in(type_fid) if bid.status == "Allocated"]
+    limits = [bid.limit_cents for bid in world.holding_in(type_fid) if bid.status == "Allocated"]
     return min(limits, default=None)
 
 

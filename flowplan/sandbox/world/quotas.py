@@ -6,7 +6,7 @@ looked at when bids are allocated, the others when something is bought.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from attrs import frozen
@@ -26,7 +26,6 @@ from flowplan.sandbox.world.request import Refusal, Request, Response
 from flowplan.sandbox.world.world import Moment, World
 
 PRODUCTS = ("Storage", "Spot", "Reservations")
-_HOUR = timedelta(hours=1)
 _WINDOWS = 4
 """How many times the longest reservation of a whole market the usual quota allows."""
 
@@ -67,19 +66,15 @@ def spot(world: World, project: str, type_fid: str, now: datetime) -> Use:
     """Spot machines of a type that a project holds."""
     used = sum(
         bid.instance_quantity
-        for bid in world.live_bids_in(type_fid)
-        if bid.project == project and bid.status in ("Allocated", "Preempting")
+        for bid in world.holding_in(type_fid)
+        if bid.project == project
     )
     return _use(world, project, "Spot", type_fid, capacity_at(world, type_fid, now), used)
 
 
 def reservations(world: World, project: str, type_fid: str, now: datetime) -> Use:
     """Reserved instance-hours of a type that a project has still to come, begun ones counted whole."""
-    used = sum(
-        order.instance_quantity * -(-max(timedelta(0), order.end_time - max(now, order.start_time)) // _HOUR)
-        for order in world.live_reservations_in(type_fid)
-        if order.project == project
-    )
+    used = world.bookings(type_fid).hours(project, now)
     usual = markets()[type_fid].capacity * RESERVED_MOST_H * _WINDOWS
     return _use(world, project, "Reservations", type_fid, usual, used)
 

@@ -11,8 +11,10 @@ from attrs import frozen
 
 from flowplan.sandbox.market.priceline import PriceLine
 from flowplan.sandbox.world.accounts import ApiKey
+from flowplan.sandbox.world.bookings import Bookings
 from flowplan.sandbox.world.facets import FACETS
 from flowplan.sandbox.world.index import Index, Where
+from flowplan.sandbox.world.ladder import Ladder
 from flowplan.sandbox.world.market import Demand
 from flowplan.sandbox.world.records import KINDS, Bid, Instance, Reservation, Volume
 from flowplan.sandbox.world.tables import Tables
@@ -21,6 +23,7 @@ from flowplan.sandbox.world.timers import Timers
 _T = TypeVar("_T")
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
 _COMPETING = ("Open", "Allocated", "Preempting")
+_HOLDING = ("Allocated", "Preempting")
 _MOST_RENDERED = 1 << 25
 """How many characters of rendered objects are kept."""
 
@@ -79,13 +82,14 @@ class World(Tables):
         self._rendered_size = 0
         self._stored_gb: dict[str, int] = defaultdict(int)
         self._bids_in: dict[str, dict[str, None]] = defaultdict(dict)
-        self._reservations_in: dict[str, dict[str, None]] = defaultdict(dict)
+        self._holding_in: dict[str, dict[str, None]] = defaultdict(dict)
+        self._ladders: dict[str, Ladder] = defaultdict(Ladder)
+        self._bookings: dict[str, Bookings] = defaultdict(Bookings)
         self._users_of: dict[str, dict[str, None]] = defaultdict(dict)
         self._volume_named: dict[tuple[str, str], str] = {}
         self._timers = Timers()
         self._turning: dict[str, datetime] = {}
         self._lines: dict[str, PriceLine] = defaultdict(PriceLine)
-        self._ranked: dict[str, list[Demand]] = {}
 
     # indexes
 
@@ -93,18 +97,18 @@ class World(Tables):
         """The prices of a market that are on record."""
         return self._lines[type_fid]
 
-    def demands_in(self, type_fid: str) -> list[Demand]:
-        """What the live bids that are not paused ask for in a market: highest limit first, then oldest."""
-        found = self._ranked.get(type_fid)
-        if found is None:
-            found = [
-                Demand(bid.fid, bid.limit_cents, bid.instance_quantity, bid.seq)
-                for bid in self.live_bids_in(type_fid)
-                if bid.status in _COMPETING
-            ]
-            found.sort(key=lambda demand: (-demand.limit_cents, demand.age))
-            self._ranked[type_fid] = found
-        return found
+    def ladder(self, type_fid: str) -> Ladder:
+        """What the live bids that are not paused ask for in a market. Only `World` changes it."""
+        return self._ladders[type_fid]
+
+    def bookings(self, type_fid: str) -> Bookings:
+        """The live reservations of a type and region. Only `World` changes them."""
+        return self._bookings[type_fid]
+
+    def holding_in(self, type_fid: str) -> list[Bid]:
+        """The bids that have machines in a market, those under notice too, oldest first."""
+        found = [self.bids[fid] for fid in self._holding_in.get(type_fid, ())]
+        return sorted(found, key=lambda bid: bid.seq)
 
     def select(
         self, kind: str, where: Where, after: int | None = None, descending: bool = False
@@ -124,13 +128,9 @@ class World(Tables):
         """The API key whose secret has that digest."""
         return next(self.select("api_key", {"digest": (digest,)}), None)
 
-    def live_bids_in(self, type_fid: str) -> list[Bid]:
-        """The live bids in a market."""
-        return [self.bids[fid] for fid in self._bids_in.get(type_fid, ())]
-
-    def live_reservations_in(self, type_fid: str) -> list[Reservation]:
-        """The live reservations of a type and region."""
-        return [self.reservations[fid] for fid in self._reservations_in.get(type_fid, ())]
+    def count_bids_in(self, type_fid: str) -> int:
+        """How many live bids there are in a market."""
+        return len(self._bids_in.get(type_fid, ()))
 
     def users_of(self, fid: str) -> list[Bid | Reservation]:
         """The bids and reservations that hold a volume or an SSH key, or that are nodes of a cluster."""
@@ -219,8 +219,8 @@ class World(Tables):
     def _set(self, kind: str, fid: str, value: Any) -> None:
         table = self._tables[kind]
         before = table.get(fid)
-        if kind == "bid" and _claim(before) != _claim(value):
-            self._ranked.pop((before or value).instance_type, None)
+        if kind == "bid":
+            self._rank(before, value)
         if before is not None:
             self._unindex(kind, before)
         if value is None:
@@ -239,7 +239,7 @@ class World(Tables):
             self._timers.set(kind, value.fid, value.due_at)
         elif kind == "reservation":
             if value.is_live:
-                self._reservations_in[value.instance_type][value.fid] = None
+                self._bookings[value.instance_type].put(value)
             self._hold(value, value.is_live)
             at = value.start_time if value.status == "Pending" else value.end_time
             self._timers.set(kind, value.fid, at if value.is_live else None)
@@ -264,7 +264,7 @@ class World(Tables):
             self._hold(value, False)
             self._timers.set(kind, value.fid, None)
         elif kind == "reservation":
-            self._reservations_in[value.instance_type].pop(value.fid, None)
+            self._bookings[value.instance_type].remove(value.fid)
             self._hold(value, False)
             self._timers.set(kind, value.fid, None)
         elif kind == "volume":
@@ -276,6 +276,21 @@ class World(Tables):
             self._timers.set(kind, value.fid, None)
         elif kind == "price":
             self._lines[value.market].drop(value.at)
+
+    def _rank(self, before: Bid | None, value: Bid | None) -> None:
+        """Bring a bid to its place in its market's auction and among those that have machines."""
+        bid = value or before
+        assert bid is not None
+        if (claim := _claim(value)) != _claim(before):
+            ladder = self._ladders[bid.instance_type]
+            if claim is None:
+                ladder.remove(bid.fid)
+            else:
+                ladder.put(Demand(bid.fid, *claim, bid.seq))
+        if _holds(value) and not _holds(before):
+            self._holding_in[bid.instance_type][bid.fid] = None
+        elif _holds(before) and not _holds(value):
+            self._holding_in[bid.instance_type].pop(bid.fid, None)
 
     def _hold(self, user: Bid | Reservation, holds: bool) -> None:
         cluster = user.launch.kubernetes_cluster
@@ -291,3 +306,7 @@ def _claim(bid: Bid | None) -> tuple[int, int] | None:
     if bid is None or bid.status not in _COMPETING:
         return None
     return bid.limit_cents, bid.instance_quantity
+
+
+def _holds(bid: Bid | None) -> bool:
+    return bid is not None and bid.status in _HOLDING
