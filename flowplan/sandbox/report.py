@@ -10,6 +10,7 @@ from flowplan.sandbox.world.catalogue import markets
 from flowplan.sandbox.world.conditions import capacity_at, era_at, market_name
 from flowplan.sandbox.world.ledger import ledger
 from flowplan.sandbox.world.prices import price_at, price_history
+from flowplan.sandbox.world.records import Bid, Reservation
 from flowplan.sandbox.world.wire import instant
 from flowplan.sandbox.world.world import Moment, World
 
@@ -93,8 +94,17 @@ def _points(world: World, fid: str, start: datetime, end: datetime) -> list[list
     return [[round((at - end).total_seconds(), 3), cents] for at, cents in found]
 
 
-def export(sandbox: Sandbox) -> dict[str, Any]:
-    """The whole world as JSON data: every object of every kind. Of secrets only digests are in it."""
+def export(sandbox: Sandbox, scripts: bool = False) -> dict[str, Any]:
+    """The whole world as JSON data: every object of every kind.
+
+    Of keys only digests are in it, and of startup scripts, in which a task's environment stands, too: unless
+    ``scripts`` asks for their texts.
+    """
     with sandbox.viewing() as (world, moment):
         objects = sandbox.dump(world)
-        return {"format": "flowplan-sandbox", "version": 1, "now": instant(moment.now), "objects": objects}
+        whole = {"format": "flowplan-sandbox", "version": 1, "now": instant(moment.now), "objects": objects}
+        if scripts:
+            orders: list[Bid | Reservation] = [*world.bids.values(), *world.reservations.values()]
+            keys = dict.fromkeys(order.launch.script for order in orders)
+            whole["scripts"] = {key: world.texts.read(key) for key in keys if key is not None}
+        return whole

@@ -78,12 +78,13 @@ class Runner:
             (self._volumes / fid).mkdir(parents=True, exist_ok=True)
             volumes[world.volumes[fid].name] = str(self._volumes / fid)
         nodes = [world.instances[fid] for fid in order.instances]
+        script = None if order.launch.script is None else world.texts.read(order.launch.script)
         folder.mkdir(parents=True, exist_ok=True)
         process.write_atomically(
             folder / "spec.json",
             {
                 "name": instance.name,
-                "script": order.launch.startup_script,
+                "script": script,
                 "environment": _environment(instance, nodes),
                 "hosts": _hosts(nodes),
                 "volumes": volumes,
@@ -94,7 +95,7 @@ class Runner:
                 "boots": instance.boots,
             },
         )
-        if not order.launch.startup_script or (folder / "booted").exists():
+        if not script or (folder / "booted").exists():
             return
         if len(self._children) >= _REAP_AT:
             self._reap()

@@ -1,16 +1,19 @@
 """The world on disk: one SQLite file, one transaction per changing request.
 
 The objects are kept in memory between requests. Before each request the rows that another process changed since
-are read again, so any number of processes may share a file.
+are read again, so any number of processes may share a file. Startup scripts, which are most of what there is to
+read, stay in the file until somebody asks for one.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +24,7 @@ from flowplan.values.diagnostic import Diagnostic, FlowplanError
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
 
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS objects (
     kind TEXT NOT NULL, fid TEXT NOT NULL, seq INTEGER NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL,
@@ -31,9 +34,13 @@ CREATE INDEX IF NOT EXISTS objects_by_rev ON objects (rev, seq);
 CREATE TABLE IF NOT EXISTS effects (
     id INTEGER PRIMARY KEY AUTOINCREMENT, verb TEXT NOT NULL, fid TEXT NOT NULL, boots INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS texts (key TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS epochs (epoch INTEGER NOT NULL);
 INSERT INTO epochs SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM epochs);
 """
+
+_SCRIPTED = ("bid", "reservation")
+_AT_ONCE = 500
 
 
 class Store:
@@ -46,7 +53,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
-        self._world = World()
+        self._world = World(self._texts)
         self._rev = 0
         self._epoch = 0
         self._data_version = -1
@@ -62,9 +69,7 @@ class Store:
                 if version > _VERSION:
                     raise _fault(f"The sandbox file {path} was written by a newer flowplan", "")
                 if version < _VERSION:
-                    self._db.executescript(
-                        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;"
-                    )
+                    self._upgrade()
         except BaseException:
             self._db.close()
             raise
@@ -113,6 +118,7 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM objects")
             self._db.execute("DELETE FROM effects")
+            self._db.execute("DELETE FROM texts")
             self._db.execute("UPDATE epochs SET epoch = epoch + 1")
             self._db.execute("COMMIT")
             self._data_version = -1
@@ -134,11 +140,10 @@ class Store:
         # Why: the version is read first, so that a write between the two reads is seen next time.
         epoch = self._db.execute("SELECT epoch FROM epochs").fetchone()[0]
         if epoch != self._epoch:
-            self._world, self._rev = World(), 0
-        rows = self._db.execute(
-            "SELECT kind, rev, doc FROM objects WHERE rev > ? ORDER BY seq", (self._rev,)
-        ).fetchall()
-        for kind, rev, doc in rows:
+            self._world, self._rev = World(self._texts), 0
+        query = "SELECT seq, kind, rev, doc FROM objects WHERE rev > ?"
+        # Sorted here: the database would sort the documents along with the numbers.
+        for _, kind, rev, doc in sorted(self._db.execute(query, (self._rev,)), key=_by_seq):
             self._world.load(kind, self._converter.loads(doc, KINDS[kind]))
             self._rev = max(self._rev, rev)
         self._epoch, self._data_version = epoch, version
@@ -146,16 +151,50 @@ class Store:
     def _save(self) -> int:
         """Write what changed; the number of the newest row."""
         rev = self._rev + 1
-        rows = [
-            (kind, value.fid, value.seq, rev, self._converter.dumps(value))
-            for kind, value in self._world.changed()
-        ]
+        rows, texts, fresh = [], [], self._world.texts.fresh
+        for kind, value in self._world.changed():
+            rows.append((kind, value.fid, value.seq, rev, self._converter.dumps(value)))
+            if kind in _SCRIPTED and value.launch.script in fresh:
+                texts.append((value.launch.script, fresh[value.launch.script]))
+        if texts:
+            self._db.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?)", texts)
         if rows:
             self._db.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", rows)
         effects = [(effect.verb, effect.fid, effect.boots) for effect in self._world.effects]
         if effects:
             self._db.executemany("INSERT INTO effects (verb, fid, boots) VALUES (?, ?, ?)", effects)
         return rev if rows else self._rev
+
+    def _texts(self, keys: list[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for first in range(0, len(keys), _AT_ONCE):
+            some = keys[first : first + _AT_ONCE]
+            places = ", ".join("?" * len(some))
+            found.update(self._db.execute(f"SELECT key, text FROM texts WHERE key IN ({places})", some))  # noqa: S608
+        return found
+
+    def _upgrade(self) -> None:
+        """Make the tables, or bring those of an older version up to this one."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _TABLES.split(";"):
+                self._db.execute(statement)
+            older = self._db.execute("SELECT kind, fid, doc FROM objects WHERE kind IN (?, ?)", _SCRIPTED)
+            for kind, fid, doc in older.fetchall():
+                given = json.loads(doc)
+                script = given["launch"].pop("startup_script", None)
+                if script is not None:
+                    texts = self._world.texts
+                    given["launch"]["script"] = key = texts.keep(script)
+                    self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, texts.encoded(key)))
+                    change = "UPDATE objects SET doc = ? WHERE kind = ? AND fid = ?"
+                    self._db.execute(change, (json.dumps(given), kind, fid))
+            self._db.execute(f"PRAGMA user_version={_VERSION}")
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._world.texts.stored()
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -165,11 +204,16 @@ class Store:
             raise _fault(f"The sandbox file {self._path} cannot be used", str(error)) from error
 
 
+def _by_seq(row: tuple[int, str, int, str]) -> int:
+    return row[0]
+
+
 def _fault(summary: str, detail: str) -> FlowplanError:
     hint = "Reset the sandbox, or choose another folder for it."
     return FlowplanError(Diagnostic.error(summary, detail, suggestion=hint))
 
 
+@cache
 def _make_converter() -> JsonConverter:
     from cattrs.preconf.json import make_converter
 

@@ -145,8 +145,11 @@ def test_a_scenario_is_loaded_or_every_mistake_in_it_shown(type_in, tmp_path):
 
 
 def test_reset_and_export(type_in, home, make_client):
-    post_bid(home, make_client)
-    document = json.loads(type_in("export"))
+    post_bid(home, make_client, script="export TOKEN=hunter2")
+    assert "hunter2" not in type_in("export")
+    document = json.loads(type_in("export", "--scripts"))
+    assert list(document["scripts"].values()) == ["export TOKEN=hunter2"]
+    assert document["objects"]["bid"][0]["launch"]["script"] in document["scripts"]
     assert [bid["name"] for bid in document["objects"]["bid"]] == ["job"]
     assert (home / "api-key").read_text().strip() not in json.dumps(document)
     assert type_in("reset", "--seed", "7").startswith("The sandbox is empty. It held 1 bids")

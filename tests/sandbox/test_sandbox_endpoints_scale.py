@@ -35,7 +35,7 @@ def fill(client: Any, bids: int, per_bid: int) -> None:
                     per_bid,
                     type_fid,
                     "us-central1-b",
-                    LaunchSpec((), (client.key,), SCRIPT),
+                    LaunchSpec((), (client.key,), world.texts.keep(SCRIPT)),
                     status="Terminated",
                     instances=fids,
                     deactivated_at=at,

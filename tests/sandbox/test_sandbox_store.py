@@ -152,3 +152,74 @@ def test_a_newer_file_is_refused(tmp_path):
     db.close()
     with pytest.raises(FlowplanError, match="newer flowplan"):
         open_sandbox(tmp_path)
+
+
+def test_scripts_stay_in_the_file_until_they_are_asked_for(client, clock, make_client):
+    scripts = [f"echo {number}\n" * 50 for number in range(3)]
+    bids = [client.bid(f"job{number}", script=script) for number, script in enumerate(scripts)]
+    again = make_client(open_sandbox(client.sandbox.home, clock, execute=False))
+    with again.sandbox.viewing() as (world, _):
+        assert world.texts._known == {}
+    rows = again.get("/v2/spot/bids", project=client.project)["data"]
+    assert [row["launch_specification"]["startup_script"] for row in rows] == scripts[::-1]
+    for bid, script in zip(bids, scripts, strict=True):
+        one = again.get(f"/v2/spot/bids/{bid['fid']}").body
+        assert one["launch_specification"]["startup_script"] == script
+        assert one in rows
+    again.sandbox.close()
+
+
+def test_a_refused_request_leaves_no_script_behind(client, make_client):
+    import sqlite3
+
+    client.bid("ok", script="kept")
+    assert client.bid("refused", ssh_keys=["sshkey_none"], script="dropped").status == 404
+    client.bid("again", script="kept")
+    with sqlite3.connect(client.sandbox.home / "sandbox.db") as file:
+        assert file.execute("SELECT text FROM texts").fetchall() == [('"kept"',)]
+    file.close()
+
+
+def test_texts_are_kept_within_bounds(monkeypatch):
+    from flowplan.sandbox.world import texts as module
+    from flowplan.sandbox.world.texts import Texts
+
+    monkeypatch.setattr(module, "_MOST_KEPT", 100)
+    stored: dict[str, str] = {}
+    asked = []
+
+    def fetch(keys):
+        asked.extend(keys)
+        return {key: stored[key] for key in keys if key in stored}
+
+    texts = Texts(fetch)
+    keys = [texts.keep(f"{number}" * 30) for number in range(9)]
+    stored.update(texts.fresh)
+    texts.stored()
+    assert [texts.read(key) for key in keys] == [f"{number}" * 30 for number in range(9)]
+    assert sum(map(len, texts._known.values())) <= 100
+    assert texts.read("never kept") == ""
+    assert len(set(asked)) >= 6
+
+
+def test_a_file_of_the_first_version_keeps_its_scripts(client, clock, make_client):
+    import json
+    import sqlite3
+
+    bid = client.bid("job", script="echo old").body
+    home = client.sandbox.home
+    client.sandbox.close()
+    file = sqlite3.connect(home / "sandbox.db")
+    (doc,) = file.execute("SELECT doc FROM objects WHERE kind = 'bid'").fetchone()
+    old = json.loads(doc)
+    old["launch"]["startup_script"] = json.loads(file.execute("SELECT text FROM texts").fetchone()[0])
+    del old["launch"]["script"]
+    file.execute("UPDATE objects SET doc = ? WHERE kind = 'bid'", (json.dumps(old),))
+    file.execute("DROP TABLE texts")
+    file.execute("PRAGMA user_version = 1")
+    file.commit()
+    file.close()
+    again = make_client(open_sandbox(home, clock, execute=False))
+    assert again.get(f"/v2/spot/bids/{bid['fid']}").body == bid
+    assert again.get("/v2/spot/bids")["data"] == [bid]
+    again.sandbox.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from attrs import evolve
@@ -35,7 +34,7 @@ def create(world: World, request: Request, moment: Moment) -> Response:
     limit = fields.money("limit_price")
     quantity = fields.integer("instance_quantity", minimum=1, maximum=256)
     name = fields.text("name")
-    launch = read_launch(fields)
+    launch = read_launch(world, fields)
     fields.text("notification_email", required=False)
     fields.check()
     assert limit is not None and quantity is not None
@@ -67,7 +66,7 @@ def create(world: World, request: Request, moment: Moment) -> Response:
     )
     world.put(bid)
     auction.enter(world, type_fid, moment)
-    return Response(201, wire.bid(world.bids[bid.fid]))
+    return Response(201, wire.bid(world, world.bids[bid.fid]))
 
 
 def list_all(world: World, request: Request, moment: Moment) -> Response:
@@ -90,14 +89,14 @@ def list_all(world: World, request: Request, moment: Moment) -> Response:
     sorts = {"status": lambda: by_facet(world, "bid", "status")}
 
     def render(bid: Bid) -> str:
-        return world.rendered(bid, lambda value: json.dumps(wire.bid(value)))
+        return world.rendered(bid, lambda value: wire.listed(world, value))
 
-    return page(world, moment, paging, "bid", where, render, sorts)
+    return page(world, moment, paging, "bid", where, render, sorts, prepare=world.prepare)
 
 
 def get(world: World, request: Request, moment: Moment, fid: str) -> Response:
     """GET /v2/spot/bids/{fid}."""
-    return Response(200, wire.bid(_find(world, request, fid)))
+    return Response(200, wire.bid(world, _find(world, request, fid)))
 
 
 def status(world: World, request: Request, moment: Moment, fid: str) -> Response:
@@ -139,7 +138,7 @@ def update(world: World, request: Request, moment: Moment, fid: str) -> Response
     elif paused is False and bid.status == "Paused":
         bid = auction.resume_bid(world, bid, moment)
     bid = _sign(world, before, request.caller.user)
-    return Response(200, wire.bid(bid))
+    return Response(200, wire.bid(world, bid))
 
 
 def delete(world: World, request: Request, moment: Moment, fid: str) -> Response:

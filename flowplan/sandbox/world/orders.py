@@ -19,13 +19,16 @@ _LONGEST_SCRIPT = 10_000
 _MOST_VOLUMES = 20
 
 
-def read_launch(fields: Fields) -> LaunchSpec:
+def read_launch(world: World, fields: Fields) -> LaunchSpec:
     """The launch specification of a request body; its faults are noted in ``fields``."""
     inner = fields.object("launch_specification")
+    script = inner.text("startup_script", required=False) if inner.has("startup_script") else None
+    if script is not None and len(script) > _LONGEST_SCRIPT:
+        inner.fault("startup_script", f"Startup script should have at most {_LONGEST_SCRIPT} characters")
     return LaunchSpec(
         volumes=inner.texts("volumes"),
         ssh_keys=inner.texts("ssh_keys"),
-        startup_script=inner.text("startup_script", required=False) if inner.has("startup_script") else None,
+        script=None if script is None else world.texts.keep(script),
         kubernetes_cluster=inner.text("kubernetes_cluster", required=False) or None,
         image_version=inner.text("image_version", required=False) or None,
         memory_gb=inner.integer("memory_gb", required=False),
@@ -84,9 +87,6 @@ def check_launch(
 ) -> None:
     """Refuse a launch specification that names what is not there, or breaks a rule of provider.md 2.1."""
     check_keys(world, launch.ssh_keys, project)
-    if launch.startup_script is not None and len(launch.startup_script) > _LONGEST_SCRIPT:
-        message = f"Startup script should have at most {_LONGEST_SCRIPT} characters"
-        raise refuse_field(["body", "launch_specification", "startup_script"], message)
     if launch.image_version is not None and not is_offered(launch.image_version, region):
         raise Refusal(404, f"Image version {launch.image_version} not found")
     if launch.kubernetes_cluster is not None:

@@ -77,8 +77,11 @@ def page(
     sorts: Mapping[str, Callable[[], Sort]] | None = None,
     keep: Callable[[Any], bool] | None = None,
     name: str = "data",
+    prepare: Callable[[Iterable[Any]], None] | None = None,
 ) -> Response:
     """One page of the objects of a kind, in the order asked for; ``render`` gives an object's JSON text.
+
+    ``prepare`` is told before which ones there will be.
 
     A cursor stands for the last object handed out, so what is added meanwhile moves nothing.
     """
@@ -95,6 +98,8 @@ def page(
     if len(found) > paging.limit:
         group, last = shown[-1]
         more = _write_cursor(paging.sort_by, paging.descending, group, last.seq)
+    if prepare is not None:
+        prepare(value for _, value in shown)
     rows = ", ".join(render(value) for _, value in shown)
     return Response(200, text=f'{{"{name}": [{rows}], "next_cursor": {json.dumps(more)}}}')
 

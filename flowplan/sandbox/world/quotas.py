@@ -64,11 +64,7 @@ def storage(world: World, project: str) -> Use:
 
 def spot(world: World, project: str, type_fid: str, now: datetime) -> Use:
     """Spot machines of a type that a project holds."""
-    used = sum(
-        bid.instance_quantity
-        for bid in world.holding_in(type_fid)
-        if bid.project == project
-    )
+    used = sum(bid.instance_quantity for bid in world.holding_in(type_fid) if bid.project == project)
     return _use(world, project, "Spot", type_fid, capacity_at(world, type_fid, now), used)
 
 

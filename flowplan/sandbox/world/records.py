@@ -152,11 +152,11 @@ class Volume:
 
 @frozen
 class LaunchSpec:
-    """The launch specification of a bid or reservation, echoed as it was given."""
+    """The launch specification of a bid or reservation, echoed as it was given; ``script`` is the key of a text."""
 
     volumes: tuple[str, ...]
     ssh_keys: tuple[str, ...]
-    startup_script: str | None = None
+    script: str | None = None
     kubernetes_cluster: str | None = None
     image_version: str | None = None
     memory_gb: int | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 
 from attrs import evolve
@@ -51,7 +50,7 @@ def create(world: World, request: Request, moment: Moment) -> Response:
     end = fields.instant("end_time")
     quantity = fields.integer("instance_quantity", minimum=1, maximum=256)
     name = fields.text("name")
-    launch = read_launch(fields)
+    launch = read_launch(world, fields)
     wish = read_wish(fields)
     fields.text("notification_email", required=False)
     fields.check()
@@ -91,7 +90,7 @@ def create(world: World, request: Request, moment: Moment) -> Response:
     )
     world.put(made)
     auction.advance(world, moment)
-    return Response(201, wire.reservation(world.reservations[made.fid]))
+    return Response(201, wire.reservation(world, world.reservations[made.fid]))
 
 
 def list_all(world: World, request: Request, moment: Moment) -> Response:
@@ -106,9 +105,9 @@ def list_all(world: World, request: Request, moment: Moment) -> Response:
     sorts = {"status": lambda: by_facet(world, "reservation", "status")}
 
     def render(order: Reservation) -> str:
-        return world.rendered(order, lambda value: json.dumps(wire.reservation(value)))
+        return world.rendered(order, lambda value: wire.listed(world, value))
 
-    return page(world, moment, paging, "reservation", where, render, sorts)
+    return page(world, moment, paging, "reservation", where, render, sorts, prepare=world.prepare)
 
 
 def update(world: World, request: Request, moment: Moment, fid: str) -> Response:
@@ -127,7 +126,7 @@ def update(world: World, request: Request, moment: Moment, fid: str) -> Response
         found = auction.pause_reservation(world, found, paused, moment)
         event = ReservationEvent(moment.now, "Paused" if paused else "Resumed", request.caller.user)
         found = world.put(evolve(found, history=(*found.history, event)))
-    return Response(200, wire.reservation(found))
+    return Response(200, wire.reservation(world, found))
 
 
 def extend(world: World, request: Request, moment: Moment, fid: str) -> Response:
@@ -157,7 +156,7 @@ def extend(world: World, request: Request, moment: Moment, fid: str) -> Response
         grants=(*found.grants, bought),
         history=(*found.history, _terms(moment, "Terms Changed", request.caller.user, offer)),
     )
-    return Response(200, wire.reservation(world.put(longer)))
+    return Response(200, wire.reservation(world, world.put(longer)))
 
 
 def extension_availability(world: World, request: Request, moment: Moment, fid: str) -> Response:

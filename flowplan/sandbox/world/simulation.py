@@ -31,9 +31,9 @@ def completion(world: World, instance: Instance, now: datetime) -> dict[str, Any
     A script runs at the first boot only, and as long as the machine runs on.
     """
     order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
-    if not order.launch.startup_script:
+    if order.launch.script is None or not (script := world.texts.read(order.launch.script)):
         return None
-    hints = _hints(order.launch.startup_script)
+    hints = _hints(script)
     lasts = hints[0] if hints[0] is not None else timedelta(seconds=world.rules.duration_s)
     begun: datetime | None = None
     until = now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,20 +26,36 @@ def dollars(cents: int) -> str:
     return Money(cents).wire
 
 
-def launch(spec: LaunchSpec) -> dict[str, Any]:
+def launch(world: World, spec: LaunchSpec) -> dict[str, Any]:
     """A launch specification."""
+    script = None if spec.script is None else world.texts.read(spec.script)
+    return {**_launch(spec), "startup_script": script}
+
+
+def listed(world: World, value: Bid | Reservation) -> str:
+    """A bid or reservation as the JSON text of a list's row; its script is not taken apart for that."""
+    order = _bid(value) if isinstance(value, Bid) else _reservation(value)
+    script = "null" if value.launch.script is None else world.texts.encoded(value.launch.script)
+    head, spec = json.dumps(order)[:-1], json.dumps(_launch(value.launch))[:-1]
+    return f'{head}, "launch_specification": {spec}, "startup_script": {script}}}}}'
+
+
+def _launch(spec: LaunchSpec) -> dict[str, Any]:
     return {
         "volumes": list(spec.volumes),
         "ssh_keys": list(spec.ssh_keys),
-        "startup_script": spec.startup_script,
         "kubernetes_cluster": spec.kubernetes_cluster,
         "image_version": spec.image_version,
         "memory_gb": spec.memory_gb,
     }
 
 
-def bid(value: Bid) -> dict[str, Any]:
+def bid(world: World, value: Bid) -> dict[str, Any]:
     """A bid."""
+    return {**_bid(value), "launch_specification": launch(world, value.launch)}
+
+
+def _bid(value: Bid) -> dict[str, Any]:
     return {
         "fid": value.fid,
         "name": value.name,
@@ -51,13 +68,16 @@ def bid(value: Bid) -> dict[str, Any]:
         "instance_type": value.instance_type,
         "region": value.region,
         "instances": list(value.instances),
-        "launch_specification": launch(value.launch),
         "status": value.status,
     }
 
 
-def reservation(value: Reservation) -> dict[str, Any]:
+def reservation(world: World, value: Reservation) -> dict[str, Any]:
     """A reservation."""
+    return {**_reservation(value), "launch_specification": launch(world, value.launch)}
+
+
+def _reservation(value: Reservation) -> dict[str, Any]:
     return {
         "fid": value.fid,
         "name": value.name,
@@ -69,7 +89,6 @@ def reservation(value: Reservation) -> dict[str, Any]:
         "instance_type": value.instance_type,
         "region": value.region,
         "instances": list(value.instances),
-        "launch_specification": launch(value.launch),
         "status": value.status,
         "start_time": instant(value.start_time),
         "end_time": instant(value.end_time),

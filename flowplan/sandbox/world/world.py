@@ -18,6 +18,7 @@ from flowplan.sandbox.world.ladder import Ladder
 from flowplan.sandbox.world.market import Demand
 from flowplan.sandbox.world.records import KINDS, Bid, Instance, Reservation, Volume
 from flowplan.sandbox.world.tables import Tables
+from flowplan.sandbox.world.texts import Fetch, Texts
 from flowplan.sandbox.world.timers import Timers
 
 _T = TypeVar("_T")
@@ -72,8 +73,9 @@ class World(Tables):
     Tables keep objects in the order of their ``seq``; whoever loads objects must add new ones in that order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fetch: Fetch = lambda _: {}) -> None:
         super().__init__()
+        self.texts = Texts(fetch)
         self._undo: list[tuple[str, str, Any]] = []
         self.effects: list[Effect] = []
         self.next_seq = 1
@@ -172,6 +174,14 @@ class World(Tables):
         self._rendered[value.fid] = (value, text)
         return text
 
+    def prepare(self, orders: Iterable[Bid | Reservation]) -> None:
+        """Fetch the scripts of orders that are to be rendered and are not yet."""
+        self.texts.prepare(
+            order.launch.script
+            for order in orders
+            if order.launch.script is not None and order.fid not in self._rendered
+        )
+
     # changes
 
     def take_seq(self) -> int:
@@ -201,6 +211,7 @@ class World(Tables):
 
     def accept(self) -> None:
         """The changes are stored."""
+        self.texts.stored()
         self._undo.clear()
         self.effects.clear()
 

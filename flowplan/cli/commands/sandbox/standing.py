@@ -83,11 +83,12 @@ def reset(seed: int | None, home: str | None) -> int:
 
 
 @click.command("export")
+@click.option("--scripts", is_flag=True, help="With the texts of startup scripts, and the secrets in them.")
 @home_option
-def export(home: str | None) -> int:
-    """Print every object of the sandbox as one JSON document."""
+def export(home: str | None, scripts: bool) -> int:
+    """Print every object of the sandbox as one JSON document, without API keys and startup scripts."""
     from flowplan.sandbox.report import export as whole
 
     with opened(home) as sandbox:
-        click.echo(json.dumps(whole(sandbox), indent=2, sort_keys=True))
+        click.echo(json.dumps(whole(sandbox, scripts), indent=2, sort_keys=True))
     return 0
