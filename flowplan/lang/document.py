@@ -11,8 +11,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from flowplan.values.diagnostic import Span
 from flowplan.values.value import Path
 
@@ -133,6 +131,8 @@ class Document:
     def end_of(self, start: int) -> int:
         """The offset where the node that starts at ``start`` ends; the end of its line where no scalar starts there."""
         if self._ends is None:
+            import yaml
+
             ends: dict[int, int] = {}
             opened: list[int] = []
             try:
@@ -192,6 +192,8 @@ class Document:
 
 def events(text: str) -> Iterator[Any]:
     """The parser events of a text; libyaml's where it is there, else PyYAML's own, which gives the same."""
+    import yaml  # Why here: most texts are of the plain block form, and are read without it
+
     parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     return iter(
         parser.get_event, None
