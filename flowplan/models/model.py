@@ -8,13 +8,14 @@ table (`flowplan.models.table`). Validation runs when a model is constructed in 
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 import attrs
 from attrs import frozen
 
-from flowplan.values.convert import Invalid, Mismatch, Problem, converter, problems_of, unknown_key
+from flowplan.values.convert import Invalid, Mismatch, Problem, problems_of, unknown_key
 
 _KEY = "flowplan"
 _MISSING = object()
@@ -79,6 +80,8 @@ class _Field:
     kind: Any
     check: Check | None
     secret: bool
+    exact: frozenset[type]
+    """Types whose values the hook gives back as they are; it need not be called for them."""
 
 
 @frozen
@@ -131,7 +134,19 @@ def _field(attribute: attrs.Attribute[Any]) -> _Field:
         kind=attribute.type,
         check=_check(facts),
         secret=facts.secret,
+        exact=frozenset() if facts.hook or facts.items else _exact(attribute.type),
     )
+
+
+def _exact(kind: Any) -> frozenset[type]:
+    """The scalar types that a field's own type takes unchanged."""
+    arms = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    if not all(arm in _TAKEN or get_origin(arm) is list for arm in arms):
+        return frozenset()
+    return frozenset(arm for arm in arms if arm in (str, int, bool))
+
+
+_TAKEN = (str, int, bool, type(None))
 
 
 def _hook(facts: Fact, kind: Any) -> Callable[[Any, Any], Any]:
@@ -142,9 +157,9 @@ def _hook(facts: Fact, kind: Any) -> Callable[[Any, Any], Any]:
         return lambda value, _: own(value)
     check = _check(facts.items) if facts.items else None
     if check is None:
-        return hook_for(converter(), kind)
+        return hook_for(kind)
     (item_kind,) = get_args(kind)
-    convert = hook_for(converter(), item_kind)
+    convert = hook_for(item_kind)
 
     def item(value: Any, _: Any) -> Any:
         turned = convert(value, item_kind)
@@ -341,7 +356,7 @@ def _settle(model: Model, problems: list[Problem], bad: set[str], written: Itera
         if value is one.default:
             continue
         try:
-            settled = one.hook(value, one.kind)
+            settled = value if type(value) in one.exact else one.hook(value, one.kind)
             if one.check is not None:
                 found = one.check(settled)
                 if found is not None:
@@ -354,7 +369,7 @@ def _settle(model: Model, problems: list[Problem], bad: set[str], written: Itera
             put(model, name, settled)
     model._derive(frozenset(bad))
     for inputs, method in _blueprint(type(model)).rules:
-        if bad.isdisjoint(inputs):
+        if not bad or bad.isdisjoint(inputs):
             problems.extend(getattr(model, method)())
     if problems:
         raise Invalid(problems)

@@ -6,10 +6,11 @@ keys, and reports every problem of a value in one go (spec/models.md, "What we t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -92,8 +93,9 @@ def structure(kind: type[T], data: Any) -> T:
     Raises:
         Invalid: ``data`` spells none; all its problems at once.
     """
+    own = getattr(kind, "__structure__", None)
     try:
-        result: T = converter().structure(data, kind)
+        result: T = converter().structure(data, kind) if own is None else own(data)
     except Exception as error:
         found = list(problems_of(error, ()))
         if not found:
@@ -169,16 +171,15 @@ def converter() -> Converter:
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
-_names_of: dict[type, tuple[str, ...]] = {}
+_Names = tuple[tuple[str, ...], Callable[[Any], Any]]
+_names_of: dict[type, _Names] = {}
 
 
-def _public_names(kind: type) -> tuple[str, ...]:
-    """The fields of an attrs class that are data; none for any other type."""
-    names = _names_of.get(kind)
-    if names is None:
-        found = attrs.fields(kind) if attrs.has(kind) else ()
-        names = _names_of[kind] = tuple(a.name for a in found if not a.name.startswith("_"))
-    return names
+def _public_names(kind: type) -> _Names:
+    """The fields of an attrs class that are data, and what gets their values; none for any other type."""
+    found = attrs.fields(kind) if attrs.has(kind) else ()
+    names = tuple(a.name for a in found if not a.name.startswith("_"))
+    return names, attrgetter(*names) if len(names) > 1 else lambda value: [getattr(value, n) for n in names]
 
 
 def unstructure(value: Any) -> Any:
@@ -191,11 +192,17 @@ def unstructure(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     # Why the test in each line: most values are plain, and a call for each of them is most of the cost.
-    if names := _public_names(kind):
+    known = _names_of.get(kind)
+    if known is None:
+        known = _names_of[kind] = _public_names(kind)
+    names, values = known
+    if names:
         return {
-            name: item if type(item := getattr(value, name)) in _PLAIN else unstructure(item)
-            for name in names
+            name: item if type(item) in _PLAIN else unstructure(item)
+            for name, item in zip(names, values(value), strict=True)
         }
+    if kind is list:
+        return [item if type(item) in _PLAIN else unstructure(item) for item in value]
     if isinstance(value, Mapping):
         return {unstructure(key): unstructure(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

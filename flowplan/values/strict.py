@@ -11,16 +11,17 @@ from enum import Enum
 from functools import cache
 from pathlib import Path as FilePath
 from pathlib import PurePath
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 import attrs
-from cattrs import Converter
-from cattrs.errors import BaseValidationError
 
 from flowplan.values.convert import Invalid, Mismatch, Problem, problems_of
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.quantity import parse_instant
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 Hook = Callable[[Any, Any], Any]
 """Turns data into a value of the type given second, or raises `Mismatch` or `Invalid`."""
@@ -207,15 +208,15 @@ def each(value: Any, item: Hook, kind: Any, path_of: Callable[[int], Any] = lamb
     return result
 
 
-def _sequence(converter: Converter, kind: Any) -> Hook:
+def _sequence(kind: Any) -> Hook:
     (inner,) = get_args(kind) or (Any,)
-    item = hook_for(converter, inner)
+    item = hook_for(inner)
     return lambda value, _: each(value, item, inner)
 
 
-def _set(converter: Converter, kind: Any) -> Hook:
+def _set(kind: Any) -> Hook:
     (inner,) = get_args(kind) or (Any,)
-    item = hook_for(converter, inner)
+    item = hook_for(inner)
     make = frozenset if get_origin(kind) is frozenset else set
 
     def hook(value: Any, _: Any) -> Any:
@@ -225,12 +226,12 @@ def _set(converter: Converter, kind: Any) -> Hook:
     return hook
 
 
-def _tuple(converter: Converter, kind: Any) -> Hook:
+def _tuple(kind: Any) -> Hook:
     inner = get_args(kind)
     if len(inner) == 2 and inner[1] is Ellipsis:
-        item = hook_for(converter, inner[0])
+        item = hook_for(inner[0])
         return lambda value, _: tuple(each(value, item, inner[0]))
-    hooks = [hook_for(converter, one) for one in inner]
+    hooks = [hook_for(one) for one in inner]
 
     def hook(value: Any, _: Any) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)) or len(value) != len(hooks):
@@ -241,9 +242,9 @@ def _tuple(converter: Converter, kind: Any) -> Hook:
     return hook
 
 
-def _mapping(converter: Converter, kind: Any) -> Hook:
+def _mapping(kind: Any) -> Hook:
     key_kind, item_kind = get_args(kind) or (str, Any)
-    key_hook, item_hook = hook_for(converter, key_kind), hook_for(converter, item_kind)
+    key_hook, item_hook = hook_for(key_kind), hook_for(item_kind)
 
     def hook(value: Any, _: Any) -> dict[Any, Any]:
         if not isinstance(value, Mapping):
@@ -291,10 +292,10 @@ def _kind_words(kind: Any) -> str:
     return words.get(origin, f"a mapping ({getattr(origin, '__name__', origin)})")
 
 
-def _union(converter: Converter, kind: Any) -> Hook:
+def _union(kind: Any) -> Hook:
     arms = [arm for arm in get_args(kind) if arm is not type(None)]
     nullable = len(arms) < len(get_args(kind))
-    hooks = [hook_for(converter, arm) for arm in arms]
+    hooks = [hook_for(arm) for arm in arms]
     if len(arms) == 1:
         only, arm = hooks[0], arms[0]
         return lambda value, _: None if value is None else only(value, arm)
@@ -333,20 +334,31 @@ def _not_enums(hook: Hook) -> Hook:
     return lambda value, kind: _enumeration(kind)(value, kind) if _is_enum(kind) else hook(value, kind)
 
 
-def hook_for(converter: Converter, kind: Any) -> Hook:
-    """The hook that turns data into ``kind``."""
+def hook_for(kind: Any) -> Hook:
+    """The hook that turns data into ``kind``.
+
+    Why not the converter's at once: cattrs, which takes a while to import, is needed for plain classes only.
+    """
     if kind is Any:
         return lambda value, _: value
     if _is_enum(kind):
         return _enumeration(kind)
     if kind in _SCALARS:
         return _SCALARS[kind]
-    found: Hook = converter.get_structure_hook(kind)
+    if hasattr(kind, "__structure__"):
+        return _own_hook(kind)
+    for applies, factory in _SHAPES:
+        if applies(kind):
+            return factory(kind)
+    from flowplan.values.convert import converter
+
+    found: Hook = converter().get_structure_hook(kind)
     return found
 
 
 def _plain_class(converter: Converter, kind: Any) -> Hook:
     """The hook of an attrs class that is no documented model: cattrs' own, with unknown keys refused."""
+    from cattrs.errors import BaseValidationError
     from cattrs.gen import make_dict_structure_fn
 
     made = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
@@ -376,18 +388,25 @@ def _own_hook(kind: Any) -> Hook:
     return lambda value, _: kind.__structure__(value)
 
 
+_SHAPES: list[tuple[Callable[[Any], bool], Callable[[Any], Hook]]] = [
+    (_origin_is(Literal), _literal),
+    (_origin_is(list, Sequence), _sequence),
+    (_origin_is(dict, Mapping), _mapping),
+    (_origin_is(set, frozenset), _set),
+    (_origin_is(tuple), _tuple),
+    (_origin_is(Union, types.UnionType), _union),
+]
+
+
 def build_converter() -> Converter:
     """A converter with all strict hooks; a class with a ``__structure__`` class method is asked itself."""
+    from cattrs import Converter
+
     converter = Converter(detailed_validation=True)
     factories: list[tuple[Callable[[Any], bool], Callable[[Any], Hook]]] = [
         (attrs.has, lambda kind: _plain_class(converter, kind)),
         (_is_enum, _enumeration),
-        (_origin_is(Literal), _literal),
-        (_origin_is(list, Sequence), lambda kind: _sequence(converter, kind)),
-        (_origin_is(dict, Mapping), lambda kind: _mapping(converter, kind)),
-        (_origin_is(set, frozenset), lambda kind: _set(converter, kind)),
-        (_origin_is(tuple), lambda kind: _tuple(converter, kind)),
-        (_origin_is(Union, types.UnionType), lambda kind: _union(converter, kind)),
+        *_SHAPES,
         (lambda kind: hasattr(kind, "__structure__"), _own_hook),
     ]
     for applies, factory in factories:
