@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from attrs import frozen
 
 from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer
+from flowplan.state.history import Serial
 from flowplan.state.journal import Entry, Status
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
@@ -200,17 +201,28 @@ class LockInfo:
     created_at: datetime
     expires_at: datetime
     token: int
+    done: int = 0
+    steps: int = 0
+    """How far it had got when it last told: so many of its steps; 0 steps while it has not said."""
 
 
 class Reader(Protocol):
     """The reading half of a backend: all that planning may have."""
 
-    def snapshot(self, stack: str) -> Snapshot:
-        """The recorded state of a stack; an empty snapshot (serial 0) for one never applied.
+    def snapshot(self, stack: str, serial: int | None = None) -> Snapshot:
+        """The recorded state of a stack, now or as it was at ``serial``; an empty one (serial 0) if never applied.
 
         Raises:
-            StoreError: the store is damaged, foreign, or cannot be read.
+            StoreError: the store is damaged, foreign, or cannot be read; or the stack never had that serial.
         """
+        ...
+
+    def history(self, stack: str, limit: int = 0) -> list[Serial]:
+        """The last ``limit`` serials (0: all), newest first."""
+        ...
+
+    def lock(self, stack: str) -> LockInfo | None:
+        """Who has the stack's lease, or died with it; None where no one does."""
         ...
 
     def unfinished(self, stack: str) -> list[Entry]:
@@ -236,8 +248,20 @@ class Writer(Protocol):
         """The fencing token of the lease."""
         ...
 
+    @property
+    def heartbeat_s(self) -> float:
+        """How often the lease wants to be renewed, in seconds."""
+        ...
+
     def check(self) -> None:
-        """Make sure the lease still holds; called before each mutating request."""
+        """Make sure the lease still holds and the store takes records; called before each mutating request.
+
+        After a write that failed it lets nothing pass until one has succeeded.
+        """
+        ...
+
+    def progress(self, done: int, steps: int) -> None:
+        """Say how far the work has come; told with the next transaction to whoever asks for the lease."""
         ...
 
     def renew(self) -> None:
@@ -246,6 +270,10 @@ class Writer(Protocol):
 
     def begin(self, entry: Entry) -> int:
         """Record an intent, before anything is sent; returns the entry's number."""
+        ...
+
+    def begin_all(self, entries: Iterable[Entry]) -> list[int]:
+        """Record several intents in one transaction; returns their numbers, in their order."""
         ...
 
     def commit(
@@ -268,6 +296,13 @@ class Writer(Protocol):
         """Record observations, outputs and the project: what no journal entry stands for."""
         ...
 
+    def replace(self, snapshot: Snapshot, what: str) -> None:
+        """Make the recorded state what ``snapshot`` says, under its serial, whatever it is now, even damaged.
+
+        ``what`` stands in the history. The key of the stack's fingerprints stays; the serial must be a new one.
+        """
+        ...
+
     def release(self) -> None:
         """Give the lease back."""
         ...
@@ -281,6 +316,13 @@ class Backend(Reader, Protocol):
 
         Raises:
             StoreError: someone else holds it (exit code 7), naming who, or the store cannot be written.
+        """
+        ...
+
+    def unlock(self, stack: str, id: str) -> bool:
+        """Take the lease ``id`` away from whoever has it; False where it is not the stack's lease any more.
+
+        It is safe: who has lost it can neither record nor send anything more.
         """
         ...
 

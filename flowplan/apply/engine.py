@@ -30,7 +30,6 @@ _EXPECTED_S: Mapping[StepKind, float] = {
 }
 """What a step takes by guess, in seconds: only the order of starting depends on it."""
 
-_HEARTBEAT_S = 10.0
 _STILL_S = 10.0
 
 
@@ -68,6 +67,7 @@ class _Engine:
         ]
         try:
             while True:
+                self.run.writer.progress(len(self.done), len(self.run.plan.steps))
                 self._start()
                 if not self.running:
                     return
@@ -153,7 +153,7 @@ class _Engine:
 
     async def _heartbeat(self) -> None:
         while True:
-            await self.run.clock.sleep(_HEARTBEAT_S)
+            await self.run.clock.sleep(self.run.writer.heartbeat_s)
             self.run.writer.renew()
 
     async def _wind_up(self, tasks: Sequence[asyncio.Task[Any]]) -> None:

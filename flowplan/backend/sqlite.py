@@ -6,27 +6,27 @@ disk until something is to be recorded, so planning leaves no trace.
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
-import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from flowplan.backend.lease import SqliteWriter, acquire
-from flowplan.backend.schema import (
-    APPLICATION_ID,
-    FORMAT,
-    SCHEMA,
-    UPGRADES,
-    entry_of,
-    from_text,
-    record_of,
-)
-from flowplan.ports import StoreError
+from flowplan.backend import lease, reading
+from flowplan.backend.commit import write_stack
+from flowplan.backend.damage import told
+from flowplan.backend.faults import guarded
+from flowplan.backend.file import StateFile, as_now, transaction, upgrade, version
+from flowplan.backend.lease import LEASE_S
+from flowplan.backend.reading import Damage, NoSuchSerial, stack_row
+from flowplan.backend.writer import SqliteWriter
+from flowplan.ports import LockInfo, StoreError
+from flowplan.state.format import FORMAT
+from flowplan.state.history import Serial
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.diagnostic import Diagnostic
@@ -36,228 +36,188 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _advice(error: sqlite3.Error) -> str:
-    text = str(error).lower()
-    if "full" in text:
-        return "Free some space and run the command again; nothing was lost."
-    if "readonly" in text or "unable to open" in text:
-        return "Make the file and its folder writable for you."
-    if "locked" in text or "busy" in text:
-        return "Another program holds the file; end it and try again."
-    return "The file may be damaged. Restore it from a backup, or move it away and rebuild the state."
-
-
 class SqliteBackend:
     """State under ``folder`` (``flowplan.db``). Implements `flowplan.ports.Backend`."""
 
-    def __init__(self, folder: Path, now: Callable[[], datetime] = _now) -> None:
-        """Nothing is opened before it is needed."""
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], datetime] = _now,
+        lease_s: float = LEASE_S,
+        beats: bool = False,
+        busy_s: float = 10.0,
+    ) -> None:
+        """Nothing is opened before it is needed.
+
+        ``lease_s`` is how long a lease lasts without a heartbeat; with ``beats`` a thread keeps it alive by itself.
+        ``busy_s`` is how long another process may hold the file.
+        """
         self.path = folder / "flowplan.db"
-        self._now = now
-        self._connection: sqlite3.Connection | None = None
+        self._file = StateFile(self.path, busy_s)
+        self._now, self._lease_s, self._beats = now, lease_s, beats
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def snapshot(self, stack: str) -> Snapshot:
+    def snapshot(self, stack: str, serial: int | None = None) -> Snapshot:
         """See `flowplan.ports.Reader.snapshot`."""
-        with self._reading() as db:
+        with self._reading(stack) as db:
             if db is None:
+                if serial is not None:
+                    raise _no_serial(stack, serial, 0)
                 return Snapshot(stack)
-            row = db.execute("SELECT * FROM stacks WHERE name = ?", (stack,)).fetchone()
-            if row is None:
-                return Snapshot(stack)
-            rows = db.execute("SELECT * FROM resources WHERE stack = ?", (stack,)).fetchall()
-            records = sorted((record_of(r) for r in rows), key=lambda record: record.address.sort_key)
-            snapshot = Snapshot(
-                stack=stack,
-                lineage=row["lineage"],
-                serial=row["serial"],
-                records={record.address: record for record in records},
-                outputs=from_text(row["outputs"]),
-                key=row["key"],
-                project=row["project"],
-                source=row["source"],
-            )
-        if broken := snapshot.verify():
-            raise self._damaged(f"The recorded state of stack {stack} is not sound", "\n".join(broken))
+            if serial is None:
+                snapshot = reading.present(db, stack)
+            else:
+                try:
+                    return reading.past(db, stack, serial)
+                except NoSuchSerial as error:
+                    raise _no_serial(stack, serial, error.newest) from None
+            if broken := snapshot.verify():
+                raise told(db, self.path, stack, "; ".join(broken))
         return snapshot
 
     def unfinished(self, stack: str) -> list[Entry]:
         """See `flowplan.ports.Reader.unfinished`."""
-        with self._reading() as db:
-            if db is None:
-                return []
-            query = "SELECT * FROM operations WHERE stack = ? AND status = 'begun' ORDER BY number"
-            return [entry_of(row) for row in db.execute(query, (stack,))]
+        with self._reading(stack) as db:
+            return [] if db is None else reading.unfinished(db, stack)
 
     def stacks(self) -> list[str]:
         """See `flowplan.ports.Reader.stacks`."""
-        with self._reading() as db:
+        with self._reading("") as db:
             if db is None:
                 return []
             return [row["name"] for row in db.execute("SELECT name FROM stacks ORDER BY name")]
+
+    def history(self, stack: str, limit: int = 0) -> list[Serial]:
+        """See `flowplan.ports.Reader.history`."""
+        with self._reading(stack) as db:
+            return [] if db is None else reading.history(db, stack, limit)
+
+    def lock(self, stack: str) -> LockInfo | None:
+        """See `flowplan.ports.Reader.lock`."""
+        with self._reading(stack) as db:
+            return None if db is None else reading.lock_info(db, stack)
 
     # -- writing -----------------------------------------------------------------------------------
 
     def acquire(self, stack: str, source: str, operation: str, timeout: float) -> SqliteWriter:
         """See `flowplan.ports.Backend.acquire`."""
-        with self.guarded():
-            db = self._open(create=True)
-            assert db is not None
-            _upgrade(db)
+        deadline = time.monotonic() + timeout
+        with guarded(self.path):
+            db = self._file.for_writing()
+            while True:
+                with transaction(db):
+                    self._upgrade(db)
+                    held = lease.holder(db, stack, self._now())
+                    if held is None:
+                        info = self._take(db, stack, source, operation)
+                        break
+                if time.monotonic() >= deadline:
+                    raise lease.held(held, self._now())
+                time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+        writer = SqliteWriter(
+            self.path, db, stack, info, self._now, self._lease_s, lambda damage: self._told(db, stack, damage)
+        )
+        if self._beats:
+            writer.beat()
+        return writer
+
+    def _take(self, db: sqlite3.Connection, stack: str, source: str, operation: str) -> LockInfo:
+        row = stack_row(db, stack, check=False)
+        if row is None:
+            facts: dict[str, Any] = {
+                "name": stack,
+                "lineage": str(uuid.uuid4()),
+                "serial": 0,
+                "key": secrets.token_bytes(32),
+                "project": "",
+                "source": source,
+                "token": 1,
+                "resources": 0,
+                "total": 0,
+                "open": 0,
+            }
+            write_stack(db, facts)
+        else:
+            facts = {**dict(row), "source": source or row["source"], "token": row["token"] + 1}
+            try:
+                stack_row(db, stack)
+            except Damage:
+                # Why: whoever holds the lease must be able to repair it; its sum goes on to say that it is damaged.
+                db.execute("UPDATE stacks SET token = token + 1 WHERE name = ?", (stack,))
+            else:
+                write_stack(db, facts)
+        return lease.take(db, stack, operation, facts["token"], self._lease_s, self._now)
+
+    def unlock(self, stack: str, id: str) -> bool:
+        """See `flowplan.ports.Backend.unlock`."""
+        with guarded(self.path):
+            if not self.path.exists():
+                return False
+            db = self._file.for_writing()
             with transaction(db):
-                db.execute(
-                    "INSERT INTO stacks VALUES (?, ?, 0, ?, '', ?, '{}', 0) ON CONFLICT (name) DO NOTHING",
-                    (stack, str(uuid.uuid4()), secrets.token_bytes(32), source),
-                )
-            return acquire(self, db, stack, source, operation, timeout, self._now)
+                self._upgrade(db)
+                return db.execute(
+                    "DELETE FROM leases WHERE stack = ? AND id = ?", (stack, id)
+                ).rowcount > 0  # fmt: skip
 
     def close(self) -> None:
         """See `flowplan.ports.Backend.close`."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._file.close()
 
     # -- the file ----------------------------------------------------------------------------------
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Turns what the disk or the database did into a diagnostic that names the file."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            advice = (
-                _advice(error) if isinstance(error, sqlite3.Error) else "Make the folder writable for you."
-            )
-            raise StoreError(
-                Diagnostic.error(f"The state at {self.path} cannot be used", f"{detail}.", suggestion=advice)
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._damaged(
-                "The state holds something that flowplan did not write", str(error)
-            ) from error
+    def _upgrade(self, db: sqlite3.Connection) -> None:
+        """Bring an older database to the present form, unless another writer still uses the old one."""
+        found = version(db, self.path)
+        if found == FORMAT:
+            return
+        for row in db.execute("SELECT stack FROM leases").fetchall():
+            held = _old_holder(db, row["stack"], self._now())
+            if held is not None:
+                raise held
+        upgrade(db, found)
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        with self.guarded():
-            db = self._open(create=False)
+    def _reading(self, stack: str) -> Iterator[sqlite3.Connection | None]:
+        with guarded(self.path):
+            db = self._file.for_reading()
             if db is None:
                 yield None
                 return
             db.execute("BEGIN")
+            seen = db
             try:
-                yield db
+                found = version(db, self.path)
+                if found != FORMAT:
+                    seen = as_now(db, found)
+                yield seen
+            except Damage as damage:
+                raise told(seen, self.path, stack, str(damage)) from None
             finally:
                 db.execute("ROLLBACK")
+                if seen is not db:
+                    seen.close()
 
-    def _damaged(self, summary: str, detail: str) -> StoreError:
-        return StoreError(
-            Diagnostic.error(
-                summary,
-                f"{self.path}: {detail}",
-                suggestion="Restore the file from a backup, or move it away and rebuild the state.",
-            )
-        )
-
-    def _open(self, create: bool) -> sqlite3.Connection | None:
-        if self._connection is not None:
-            return self._connection
-        if not create and not self.path.exists():
-            return None
-        if self.path.exists() and self.path.stat().st_size == 0:
-            raise self._damaged("The state is an empty file", "it has no content at all")
-        if create and not self.path.exists():
-            self._found()
-        db = self._connect()
-        db.row_factory = sqlite3.Row
-        try:
-            self._prepare(db)
-        except BaseException:
-            db.close()
-            raise
-        self._connection = db
-        return db
-
-    def _found(self) -> None:
-        """Make the file, whole or not at all: a process killed meanwhile leaves nothing under its name."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".flowplan-new-")
-        os.close(handle)
-        try:
-            db = sqlite3.connect(name, isolation_level=None)
-            try:
-                _make(db)
-            finally:
-                db.close()
-            with suppress(FileExistsError):
-                # A link and no renaming: where another process was faster, its file must stay.
-                os.link(name, self.path)
-        finally:
-            for left in (name, f"{name}-wal", f"{name}-shm"):
-                Path(left).unlink(missing_ok=True)
-
-    def _connect(self) -> sqlite3.Connection:
-        if os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK):
-            return sqlite3.connect(self.path, timeout=10, isolation_level=None)
-        # Why: WAL needs a writable folder even to read, so a read-only state is read as it lies on disk.
-        wal = self.path.with_name(self.path.name + "-wal")
-        frozen = "&immutable=1" if not wal.exists() or wal.stat().st_size == 0 else ""
-        return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=ro{frozen}", uri=True, isolation_level=None
-        )
-
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if application != APPLICATION_ID:
-            raise self._damaged("The state is another program's database", "it was not made by flowplan")
-        if version > FORMAT:
-            raise StoreError(
-                Diagnostic.error(
-                    "The state was written by a newer flowplan",
-                    f"{self.path} has format {version}; this version knows format {FORMAT}.",
-                    suggestion="Upgrade flowplan.",
-                )
-            )
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
+    def _told(self, db: sqlite3.Connection, stack: str, damage: Damage) -> StoreError:
+        return told(db, self.path, stack, str(damage))
 
 
-def _make(db: sqlite3.Connection) -> None:
-    """Lay out an empty database."""
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    with transaction(db):
-        for statement in SCHEMA.split(";"):
-            if statement.strip():
-                db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {FORMAT}")
-
-
-def _upgrade(db: sqlite3.Connection) -> None:
-    """Bring an older database to the present form, wholly or not at all; nothing where it has it already."""
-    if db.execute("PRAGMA user_version").fetchone()[0] >= FORMAT:
-        return
-    with transaction(db):
-        # Why again: another process may have done it while this one waited for the write lock.
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        for number in range(version, FORMAT):
-            for statement in UPGRADES[number]:
-                db.execute(statement)
-        db.execute(f"PRAGMA user_version = {FORMAT}")
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """One durable transaction; the write lock is taken at its start, so that a check in it still holds at its end."""
-    db.execute("BEGIN IMMEDIATE")
+def _old_holder(db: sqlite3.Connection, stack: str, now: datetime) -> StoreError | None:
+    """The refusal where a writer of an older flowplan is at work on any stack of the file."""
+    seen = as_now(db, version(db, Path()))
     try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        # A full disk may refuse even the COMMIT; what is left of the transaction must not hold up the next one.
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+        held = lease.holder(seen, stack, now)
+        return None if held is None else lease.held(held, now)
+    finally:
+        seen.close()
+
+
+def _no_serial(stack: str, serial: int, newest: int) -> StoreError:
+    return StoreError(
+        Diagnostic.error(
+            f"Stack {stack} has no serial {serial}",
+            f"Its newest serial is {newest}." if newest else "It was never applied.",
+            suggestion="flowplan state history lists them.",
+        )
+    )

@@ -31,7 +31,6 @@ from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 _AT_ONCE = 8
-_HEARTBEAT_S = 10.0
 _KILLED = (137, 143)
 """What a command that our own request has ended may leave as its exit code."""
 UNKNOWN, PARTLY, TRANSIENT = 9, 5, 6
@@ -245,7 +244,7 @@ def _not(target: Target, problem: Diagnostic, code: int) -> Cancelled:
 
 async def _beat(writer: Writer) -> None:
     while True:
-        await asyncio.sleep(_HEARTBEAT_S)
+        await asyncio.sleep(writer.heartbeat_s)
         writer.renew()
 
 

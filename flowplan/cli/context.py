@@ -166,10 +166,25 @@ class Context:
         return sources
 
     def backend(self, project: Project) -> SqliteBackend:
-        """The embedded backend of a project."""
-        from flowplan.backend.sqlite import SqliteBackend
+        """The embedded backend of a project; FLOWPLAN_LEASE says how long a lease lasts without a sign of life.
 
-        return SqliteBackend(project.state)
+        Raises:
+            FlowplanError: FLOWPLAN_LEASE is no duration from 1s to 1h.
+        """
+        from flowplan.backend.lease import LEASE_S
+        from flowplan.backend.sqlite import SqliteBackend
+        from flowplan.values.quantity import parse_duration
+
+        given = self.environ.get("FLOWPLAN_LEASE")
+        try:
+            lease_s = parse_duration(given).total_seconds() if given else LEASE_S
+            if not 1 <= lease_s <= 3600:
+                raise ValueError(f"{given} is not from 1s to 1h")
+        except ValueError as error:
+            raise FlowplanError(
+                Diagnostic.error("FLOWPLAN_LEASE is no length of a lease", f"{error}.")
+            ) from None
+        return SqliteBackend(project.state, lease_s=lease_s, beats=True)
 
     def region(self, stack: Stack | None) -> str:
         """Where resources live that do not say so themselves."""

@@ -162,6 +162,13 @@ class CutWriter:
     def token(self) -> int:
         return int(self.inner.token)
 
+    @property
+    def heartbeat_s(self) -> float:
+        return float(self.inner.heartbeat_s)
+
+    def progress(self, done: int, steps: int) -> None:
+        self.inner.progress(done, steps)
+
     def check(self) -> None:
         self.inner.check()
 

@@ -99,22 +99,126 @@ def test_a_newer_format(tmp_path: Path) -> None:
         backend.snapshot("s")
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "UPDATE resources SET config = '{'",
-        "UPDATE resources SET address = 'no address'",
-        "UPDATE resources SET id = ''",
-        "UPDATE resources SET created_at = 'yesterday'",
-    ],
-)
-def test_rows_that_flowplan_did_not_write(tmp_path: Path, damage: str) -> None:
-    backend = made(tmp_path)
+DAMAGES = {
+    "UPDATE resources SET body = replace(body, 'a-1', 'a-2')": ("edited", "task.a", "last good serial is 3"),
+    "UPDATE resources SET body = '{'": ("edited", "task.a", "last good serial is 3"),
+    "UPDATE resources SET address = 'no address' WHERE address = 'task.a'": ("cut out: task.a",),
+    "UPDATE resources SET id = 'bid_9' WHERE address = 'task.a'": ("edited", "task.a"),
+    "UPDATE resources SET sum = 7": ("edited",),
+    "DELETE FROM resources WHERE address = 'task.a'": ("cut out: task.a", "last good serial is 3"),
+    "DELETE FROM resources": ("cut out: ", "task.a, task.t0", "last good serial is 3"),
+    "INSERT INTO resources SELECT stack, 'task.z', kind, 'bid_z', body, sum FROM resources WHERE address = 'task.a'": (
+        "task.z",
+        "last good serial is 3",
+    ),
+    "UPDATE stacks SET serial = 1": ("serial is given as 1", "history ends with 3", "last good serial is 3"),
+    "UPDATE stacks SET serial = 9": ("serial is given as 9", "last good serial is 3"),
+    "UPDATE stacks SET lineage = 'other'": ("lineage is given as 'other'", "last good serial is 3"),
+    "UPDATE stacks SET project = 'other'": ("project is given as 'other'", "last good serial is 3"),
+    "UPDATE stacks SET key = x'00'": ("table of stacks", "last good serial is 3"),
+    "UPDATE outputs SET body = '{}'": ("outputs", "last good serial is 3"),
+}
+
+
+def recorded(folder: Path) -> SqliteBackend:
+    """A backend with three serials and four records, closed."""
+    backend = SqliteBackend(folder)
+    with closing(backend):
+        writer = backend.acquire("s", "s", "apply", 0)
+        writer.save([ONE])
+        writer.save([evolve(ONE, address=Address.parse(f"task.t{n}"), id=f"bid_t{n}") for n in range(3)])
+        writer.save(outputs={"o": 1})
+        writer.release()
+    return backend
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_state_that_was_edited_by_hand_is_not_taken(tmp_path: Path, damage: str) -> None:
+    backend = recorded(tmp_path)
+    with closing(backend):
+        sound = backend.snapshot("s")
     with closing(sqlite3.connect(backend.path)) as db:
         db.execute(damage)
         db.commit()
-    with refused(backend):
+    with refused(backend, "damaged", *DAMAGES[damage], "flowplan state rollback 3"):
         backend.snapshot("s")
+    with closing(backend):
+        writer = backend.acquire("s", "s", "state rollback", 0)
+        if "stacks" in damage:
+            with pytest.raises(StoreError, match="damaged"):
+                writer.save([ONE])
+        again = backend.snapshot("s", 3)
+        assert again.records == sound.records and again.outputs == sound.outputs
+        assert (again.lineage, again.project) == (sound.lineage, sound.project)
+        writer.replace(evolve(again, serial=10), "state rollback to 3")
+        writer.release()
+        healed = backend.snapshot("s")
+        assert evolve(healed, serial=3, key=sound.key) == sound and healed.serial == 10
+        assert backend.snapshot("s", 3).records == sound.records
+        writer = backend.acquire("s", "s", "apply", 0)
+        writer.save([evolve(ONE, name="goes on")])
+        assert backend.snapshot("s").serial == 11
+
+
+@pytest.mark.parametrize(
+    ("damage", "good"),
+    [
+        ("UPDATE changes SET body = '{}' WHERE serial = 2 AND address = 'task.t1'", 1),
+        ("DELETE FROM changes WHERE serial = 3", 2),
+        ("UPDATE serials SET total = 5 WHERE serial = 3", 2),
+        ("UPDATE serials SET operation = 'x' WHERE serial = 1", 3),
+    ],
+)
+def test_a_history_that_was_edited_is_good_as_far_as_it_holds(tmp_path: Path, damage: str, good: int) -> None:
+    backend = recorded(tmp_path)
+    with closing(sqlite3.connect(backend.path)) as db:
+        db.execute(damage)
+        db.execute("DELETE FROM resources WHERE address = 'task.t1'")
+        db.commit()
+    word = f"last good serial is {good}"
+    with refused(backend, "cut out: task.t1", word):
+        backend.snapshot("s")
+    with closing(backend):
+        assert len(backend.snapshot("s", 1).records) == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM operations WHERE status = 'begun'",
+        "UPDATE operations SET body = replace(body, 'a-1', 'a-2')",
+        "UPDATE operations SET status = 'done', ended_at = 'now'",
+    ],
+)
+def test_a_journal_that_was_edited_is_not_taken(tmp_path: Path, damage: str) -> None:
+    backend = recorded(tmp_path)
+    with closing(backend):
+        writer = backend.acquire("s", "s", "apply", 0)
+        writer.begin(entry())
+        writer.release()
+    with closing(sqlite3.connect(backend.path)) as db:
+        db.execute(damage)
+        db.commit()
+    with refused(backend, "journal"):
+        backend.unfinished("s")
+
+
+def test_what_flowplan_would_never_write_is_kept_out_by_the_database_itself(tmp_path: Path) -> None:
+    backend = recorded(tmp_path)
+    with closing(sqlite3.connect(backend.path)) as db:
+        db.execute("PRAGMA foreign_keys = ON")
+        for wrong in (
+            "UPDATE resources SET id = ''",
+            "UPDATE resources SET id = 'bid_1'",
+            "UPDATE resources SET stack = 'nobody'",
+            "UPDATE stacks SET serial = -1",
+            "UPDATE stacks SET lineage = ''",
+            "INSERT INTO operations SELECT 9, 's', 'r', 1, 'create', 'task.a', 'half', 'now', NULL, '{}', 0",
+            "INSERT INTO operations SELECT 9, 's', 'r', 1, 'create', 'task.a', 'done', 'now', NULL, '{}', 0",
+            "INSERT INTO changes VALUES ('s', 99, 'task.a', 'add', 'task', 'x', '{}', 0)",
+        ):
+            with pytest.raises(sqlite3.IntegrityError), db:
+                db.execute(wrong)
 
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
