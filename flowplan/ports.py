@@ -34,6 +34,7 @@ __all__ = [
     "Observed",
     "Offer",
     "Outcome",
+    "Pager",
     "Provider",
     "Reader",
     "Refused",
@@ -125,6 +126,18 @@ class Historian(Protocol):
 
     async def history(self, kind: Kind, id: str) -> Sequence[HistoryEvent]:
         """The events of one object, oldest first; none where the provider keeps none. May raise `FlowplanError`."""
+        ...
+
+
+@runtime_checkable
+class Pager(Protocol):
+    """A provider whose lists can be read page by page, newest first: a bounded number of requests at a time."""
+
+    async def page(self, kind: Kind, cursor: str) -> tuple[Sequence[Observed], str]:
+        """One page, from the start where ``cursor`` is ""; and the cursor of the next one, "" after the last.
+
+        May raise `FlowplanError`.
+        """
         ...
 
 
@@ -336,6 +349,7 @@ class EventKind(Enum):
 
     STARTED = "started"
     PROGRESS = "progress"
+    STATUS = "status"
     DONE = "done"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -355,6 +369,10 @@ class Event:
     elapsed_s: float = 0.0
     message: str = ""
     diagnostic: Diagnostic | None = None
+    condition: str = ""
+    """What is waited for, where the step is a wait: that the task is ``running`` or ``completed``."""
+    status: str = ""
+    """How the task stands, in the provider's words."""
 
 
 class Reporter(Protocol):

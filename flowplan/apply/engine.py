@@ -1,16 +1,23 @@
-"""The engine: workers over the ready set, heartbeat, interrupts. The only place with concurrency."""
+"""The engine: steps over the ready set, heartbeat, interrupts. The only place with concurrency.
+
+Its own work is linear in the steps: what ends puts itself into a queue, so that ten thousand steps that wait cost
+nothing while one ends.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, evolve, field
 
 from flowplan.apply.detaching import detach
+from flowplan.apply.durations import Durations
 from flowplan.apply.operations import create, delete, forget, take_in, update
 from flowplan.apply.prelude import prepare
+from flowplan.apply.pulse import Pulse
 from flowplan.apply.run import Failed, OutcomeUnknown, Result, Run, StepFailure
 from flowplan.apply.schedule import Schedule
 from flowplan.apply.waiting import Waiting
@@ -18,19 +25,11 @@ from flowplan.plan.change import Step, StepKind
 from flowplan.ports import EventKind, StoreError
 from flowplan.state.snapshot import Record
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.exit_code import ExitCode
+from flowplan.values.quantity import format_duration
 
-_EXPECTED_S: Mapping[StepKind, float] = {
-    StepKind.CREATE: 2.0,
-    StepKind.UPDATE: 1.0,
-    StepKind.DELETE: 1.0,
-    StepKind.FORGET: 0.01,
-    StepKind.AWAIT: 60.0,
-    StepKind.IMPORT: 0.01,
-    StepKind.DETACH: 1.0,
-}
-"""What a step takes by guess, in seconds: only the order of starting depends on it."""
-
-_STILL_S = 10.0
+_BOUNDED = {StepKind.CREATE: "create", StepKind.UPDATE: "update", StepKind.DELETE: "delete"}
+"""The steps that ``timeouts`` bound as a whole, by the name of their limit; waits have theirs in `Waiting`."""
 
 
 @define(eq=False)
@@ -52,73 +51,108 @@ class _Engine:
     stop: Stop
     schedule: Schedule
     waiting: Waiting
-    running: dict[asyncio.Task[str], Step] = field(factory=dict)
+    pulse: Pulse
+    fail_fast: bool = False
+    running: dict[asyncio.Task[None], Step] = field(factory=dict)
+    busy: int = 0
+    """How many running steps count against the parallelism: all but waits."""
     done: list[Step] = field(factory=list)
     failed: list[StepFailure] = field(factory=list)
     unknown: list[StepFailure] = field(factory=list)
     skipped: list[tuple[Step, Step]] = field(factory=list)
+    dropped: list[Step] = field(factory=list)
+    """Waits that were given up, not because of themselves."""
+    cut: list[Step] = field(factory=list)
+    """What was in flight when the store failed."""
     fatal: StoreError | None = None
+    _ended: deque[asyncio.Task[None]] = field(factory=deque)
+    _wake: asyncio.Event = field(factory=asyncio.Event)
+    _waits_dropped: bool = False
 
     async def go(self) -> None:
         heartbeat = asyncio.create_task(self._heartbeat())
+        pulse = asyncio.create_task(self.pulse.beat())
         stopping: list[asyncio.Task[Any]] = [
             asyncio.create_task(self.stop.requested.wait()),
             asyncio.create_task(self.stop.at_once.wait()),
         ]
+        for task in (heartbeat, *stopping):
+            task.add_done_callback(lambda _: self._wake.set())
         try:
             while True:
                 self.run.writer.progress(len(self.done), len(self.run.plan.steps))
                 self._start()
                 if not self.running:
                     return
-                pending = [*self.running, *(t for t in (heartbeat, *stopping) if not t.done())]
-                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                await self._wake.wait()
+                self._wake.clear()
                 if heartbeat.done() and self.fatal is None:
                     error = heartbeat.exception()
-                    self.fatal = error if isinstance(error, StoreError) else self.fatal
+                    if not isinstance(error, StoreError):
+                        heartbeat.result()
+                    self.fatal = error  # type: ignore[assignment]  # narrowed just above
                 self._collect()
-                if self.stop.requested.is_set() or self.fatal:
+                if self._is_closing():
                     self._drop_waits()
                 if self.stop.at_once.is_set():
                     return
         finally:
-            await self._wind_up([heartbeat, *stopping])
+            await self._wind_up([heartbeat, pulse, *stopping])
+
+    def _is_closing(self) -> bool:
+        """Whether nothing new may be started any more."""
+        is_failing = self.fail_fast and bool(self.failed or self.unknown)
+        return self.stop.requested.is_set() or self.fatal is not None or is_failing
 
     def _start(self) -> None:
         """Start what may start: waits cost nothing, so only the others count against the parallelism."""
-        while not (self.stop.requested.is_set() or self.fatal):
-            busy = sum(step.kind is not StepKind.AWAIT for step in self.running.values())
-            if busy >= self.parallelism:
-                break
-            step = self.schedule.take()
+        while not self._is_closing():
+            step = self.schedule.take_wait() or (
+                self.schedule.take() if self.busy < self.parallelism else None
+            )
             if step is None:
                 break
-            self.running[asyncio.create_task(self._one(step))] = step
+            self.busy += step.kind is not StepKind.AWAIT
+            task = asyncio.create_task(self._one(step))
+            self.running[task] = step
+            task.add_done_callback(self._note_end)
 
-    async def _one(self, step: Step) -> str:
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._ended.append(task)
+        self._wake.set()
+
+    async def _one(self, step: Step) -> None:
         run = self.run
         record = run.records.get(step.address)
         begun = run.clock.monotonic()
         run.emit(EventKind.STARTED, step, id=step.deposed or (record.id if record else ""))
-        still = asyncio.create_task(self._still(step, begun))
+        self.pulse.begin(step, begun)
+        limit = self._limit(step)
         try:
-            after = await _ACT[step.kind](self, step)
+            async with asyncio.timeout(limit) as bound:
+                after = await _ACT[step.kind](self, step)
+        except TimeoutError:
+            if limit is None or not bound.expired():
+                raise
+            raise OutcomeUnknown(_timed_out(step, limit)) from None
         finally:
-            still.cancel()
-            await asyncio.gather(still, return_exceptions=True)
+            self.pulse.end(step)
         name = step.deposed or ((after or record).id if (after or record) else "")  # type: ignore[union-attr]
         run.emit(EventKind.DONE, step, id=name, elapsed_s=run.clock.monotonic() - begun)
-        return name
 
-    async def _still(self, step: Step, begun: float) -> None:
-        while True:
-            await self.run.clock.sleep(_STILL_S)
-            self.run.emit(EventKind.PROGRESS, step, elapsed_s=self.run.clock.monotonic() - begun)
+    def _limit(self, step: Step) -> float | None:
+        """How long a step may take, in seconds, by its resource's ``timeouts``."""
+        resource = self.run.stack.resources.get(step.address)
+        limit = resource.timeouts.get(_BOUNDED.get(step.kind, "")) if resource else None
+        return None if limit is None else limit.total_seconds()
 
     def _collect(self) -> None:
-        for task in [t for t in self.running if t.done()]:
+        while self._ended:
+            task = self._ended.popleft()
             step = self.running.pop(task)
+            self.busy -= step.kind is not StepKind.AWAIT
             if task.cancelled():
+                self.dropped.append(step)
                 continue
             error = task.exception()
             if error is None:
@@ -128,13 +162,12 @@ class _Engine:
                 self._fail(step, StepFailure(step, error.diagnostic, error.transient), self.failed)
             elif isinstance(error, OutcomeUnknown):
                 self._fail(step, StepFailure(step, error.diagnostic), self.unknown)
+            elif isinstance(error, StoreError):
+                self.fatal = self.fatal or error
+                self.cut.append(step)
             elif isinstance(error, FlowplanError):
-                if isinstance(error, StoreError):
-                    self.fatal = self.fatal or error
-                else:
-                    self._fail(
-                        step, StepFailure(step, error.diagnostics[0], error.exit_code == 6), self.failed
-                    )
+                failure = StepFailure(step, error.diagnostics[0], error.exit_code == ExitCode.TRANSIENT)
+                self._fail(step, failure, self.failed)
             else:
                 raise error
 
@@ -146,10 +179,10 @@ class _Engine:
             self.run.emit(EventKind.SKIPPED, skipped.step, message=f"{skipped.because.address} was not done")
 
     def _drop_waits(self) -> None:
-        """Waiting changes nothing at the provider, so an interrupt ends it at once."""
-        for task, step in self.running.items():
-            if step.kind is StepKind.AWAIT:
-                task.cancel()
+        """Waiting changes nothing at the provider, so it is given up at once."""
+        if not self._waits_dropped:
+            self._waits_dropped = True
+            self.waiting.drop()
 
     async def _heartbeat(self) -> None:
         while True:
@@ -157,10 +190,11 @@ class _Engine:
             self.run.writer.renew()
 
     async def _wind_up(self, tasks: Sequence[asyncio.Task[Any]]) -> None:
-        await self.waiting.close()
-        for task in [*tasks, *self.running]:
+        running = list(self.running)
+        for task in [*tasks, *running]:
             task.cancel()
-        await asyncio.gather(*tasks, *self.running, return_exceptions=True)
+        await self.waiting.close()
+        await asyncio.gather(*tasks, *running, return_exceptions=True)
 
 
 async def _create(engine: _Engine, step: Step) -> Record | None:
@@ -204,28 +238,48 @@ _ACT: Mapping[StepKind, Callable[[_Engine, Step], Awaitable[Record | None]]] = {
 }
 
 
-async def execute(run: Run, parallelism: int, stop: Stop) -> Result:
-    """Do the steps of the run's plan. Every problem is in the result; nothing is raised for what the world did."""
+def _timed_out(step: Step, limit_s: float) -> Diagnostic:
+    name = _BOUNDED[step.kind]
+    return Diagnostic.error(
+        f"The {name} of {step.address} has not ended after {format_duration(limit_s)}",
+        "It was given up, and whether it has happened is not known. The journal remembers it, and the next apply looks "
+        "first and never doubles it.",
+        address=step.address,
+        suggestion=f"Run apply again, or raise its timeouts.{name}.",
+    )
+
+
+async def execute(
+    run: Run,
+    parallelism: int,
+    stop: Stop,
+    *,
+    fail_fast: bool = False,
+    durations: Durations | None = None,
+) -> Result:
+    """Do the steps of the run's plan. Every problem is in the result; nothing is raised for what the world did.
+
+    ``fail_fast``: after the first failure nothing new is started. ``durations`` decide what goes first.
+    """
     try:
         prepare(run)
     except StoreError as error:
         return Result(not_started=run.plan.steps, fatal=error.diagnostics[0], fatal_code=error.exit_code)
-    schedule = Schedule(run.plan.steps, lambda step: _EXPECTED_S[step.kind])
-    engine = _Engine(run, parallelism, stop, schedule, Waiting(run))
+    known = durations or Durations()
+    schedule = Schedule(run.plan.steps, lambda step: known.expected(step, run.stack, run.records))
+    waiting = Waiting(run)
+    engine = _Engine(run, parallelism, stop, schedule, waiting, Pulse(run, waiting.status), fail_fast)
     await engine.go()
-    started = {step.id for step in engine.done} | {f.step.id for f in [*engine.failed, *engine.unknown]}
-    cut = [step for step in engine.running.values() if step.id not in started]
+    cut = [step for step in engine.running.values() if step.kind is not StepKind.AWAIT]
+    dropped = [*engine.dropped, *(s for s in engine.running.values() if s.kind is StepKind.AWAIT)]
+    gone_on = {step.id for step, _ in engine.skipped}
     result = Result(
         done=tuple(engine.done),
         failed=tuple(engine.failed),
-        unknown=tuple(engine.unknown)
-        + tuple(
-            StepFailure(step, Diagnostic.error(f"{step.address} was cut off", address=step.address))
-            for step in cut
-            if step.kind is not StepKind.AWAIT
-        ),
+        unknown=tuple(engine.unknown),
         skipped=tuple(engine.skipped),
-        not_started=tuple(s for s in schedule.waiting() if s.id not in started),
+        cut=(*engine.cut, *cut),
+        not_started=(*dropped, *(s for s in schedule.waiting() if s.id not in gone_on)),
         interrupted=stop.requested.is_set(),
     )
     if engine.fatal is not None:

@@ -16,6 +16,7 @@ from flowplan.resources import Settings, kind_of
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
 from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.exit_code import ExitCode
 from flowplan.values.value import NotYetKnown, Reference
 
 
@@ -50,6 +51,8 @@ class Patience:
     poll_s: float = 0.1
     """The first pause between two looks; it grows to ``poll_most_s``."""
     poll_most_s: float = 5.0
+    outage_s: float = 600.0
+    """How long the provider may fail to answer while things are only waited for."""
 
 
 @define
@@ -156,6 +159,8 @@ class Result:
     failed: tuple[StepFailure, ...] = ()
     unknown: tuple[StepFailure, ...] = ()
     skipped: tuple[tuple[Step, Step], ...] = ()
+    cut: tuple[Step, ...] = ()
+    """In flight when everything was stopped at once, or the store failed: the journal has them."""
     not_started: tuple[Step, ...] = ()
     interrupted: bool = False
     fatal: Diagnostic | None = None
@@ -164,17 +169,17 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether everything was done."""
-        return not (self.failed or self.unknown or self.skipped or self.not_started or self.fatal)
+        return not (self.failed or self.unknown or self.skipped or self.cut or self.not_started or self.fatal)
 
     @property
     def exit_code(self) -> int:
         """As documented in docs/exit-codes.md; an interrupt's own code is the edge's to add."""
         if self.ok:
-            return 0
+            return ExitCode.DONE
         if self.fatal is not None:
             return self.fatal_code
-        if self.unknown:
-            return 9
+        if self.unknown or self.cut:
+            return ExitCode.UNKNOWN
         if self.failed and not self.done and all(failure.transient for failure in self.failed):
-            return 6
-        return 5 if self.done else 1
+            return ExitCode.TRANSIENT
+        return ExitCode.PARTLY if self.done else ExitCode.ERROR

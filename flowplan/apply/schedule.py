@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from attrs import frozen
 
 from flowplan.graph import ranks
-from flowplan.plan.change import Step
+from flowplan.plan.change import Step, StepKind
 
 
 @frozen
@@ -38,21 +38,28 @@ class Schedule:
                 if other in self._dependents:
                     self._dependents[other].append(step)
         self._settled: set[str] = set()
-        self._ready = [(self._priority[s], s) for s, missing in self._missing.items() if missing == 0]
-        heapq.heapify(self._ready)
+        self._ready: list[tuple[tuple[float, int], str]] = []
+        self._waits: list[str] = []
+        for step, missing in self._missing.items():
+            if missing == 0:
+                self._offer(step)
 
     def take(self) -> Step | None:
-        """The most urgent step that may start now; it is taken out of the ready set."""
+        """The most urgent step that may start now, waits apart; it is taken out of the ready set."""
         return self._steps[heapq.heappop(self._ready)[1]] if self._ready else None
+
+    def take_wait(self) -> Step | None:
+        """A step that only waits and may begin to: those take nobody's place, so they need no order."""
+        return self._steps[self._waits.pop()] if self._waits else None
 
     @property
     def has_ready(self) -> bool:
         """Whether anything may start now."""
-        return bool(self._ready)
+        return bool(self._ready or self._waits)
 
     def waiting(self) -> list[Step]:
         """What has neither been settled nor taken, in order of the plan."""
-        ready = {step for _, step in self._ready}
+        ready = {step for _, step in self._ready} | set(self._waits)
         return [
             s
             for i, s in self._steps.items()
@@ -89,4 +96,10 @@ class Schedule:
     def _lower(self, step: str) -> None:
         self._missing[step] -= 1
         if self._missing[step] == 0 and step not in self._settled:
+            self._offer(step)
+
+    def _offer(self, step: str) -> None:
+        if self._steps[step].kind is StepKind.AWAIT:
+            self._waits.append(step)
+        else:
             heapq.heappush(self._ready, (self._priority[step], step))

@@ -331,11 +331,12 @@ class World:
         knife: Knife | None = None,
         parallelism: int = 4,
         stop: Stop | None = None,
+        **how: Any,
     ) -> Result | None:
         """`apply` or `destroy`; None where the knife cut it off (its lease is then a dead process's)."""
         knife = knife or Knife()
         try:
-            return self.run(lambda p: self._apply(p, stack, mode, knife, parallelism, stop or Stop()))
+            return self.run(lambda p: self._apply(p, stack, mode, knife, parallelism, stop or Stop(), how))
         except CutOff:
             with closing(sqlite3.connect(self.home / "state" / "flowplan.db")) as db:
                 db.execute("UPDATE leases SET pid = ?", (DEAD,))
@@ -343,7 +344,14 @@ class World:
             return None
 
     async def _apply(
-        self, inner: MithrilProvider, stack: Stack, mode: Mode, knife: Knife, parallelism: int, stop: Stop
+        self,
+        inner: MithrilProvider,
+        stack: Stack,
+        mode: Mode,
+        knife: Knife,
+        parallelism: int,
+        stop: Stop,
+        how: Mapping[str, Any],
     ) -> Result:
         provider = CutProvider(inner, knife)
         with closing(self.backend()) as backend:
@@ -364,7 +372,7 @@ class World:
             if not snapshot.records and snapshot.project != await provider.project():
                 writer.save(project=await provider.project())
             run = self._run(made, snapshot, stack, provider, writer)
-            result = await execute(run, parallelism, stop)
+            result = await execute(run, parallelism, stop, **how)
             outputs = {}
             for name, output in stack.outputs.items() if mode is Mode.NORMAL else ():
                 value = resolve(output.value, run.lookup)

@@ -68,6 +68,17 @@ class Api:
         params = {"project": project, **({"name": name} if name else {})}
         return await self._pages(Bid, "/v2/spot/bids", "bids", params, wanted)
 
+    async def bid_page(self, project: str, cursor: str) -> tuple[list[Bid], str]:
+        """One page of the bids of a project, newest first, and the cursor of the next; "" is before and after all."""
+        path, what, params = "/v2/spot/bids", "bids", {"project": project, "limit": _LIMIT}
+        if cursor:
+            params |= {"next_cursor": cursor, **({} if path in self._unsortable else _NEWEST_FIRST)}
+            page = await self.client.read(path, params, what)
+        else:
+            page, _ = await self._first_page(path, what, params)
+        rows = self._all(Bid, page.get("data") if isinstance(page, dict) else None, what)
+        return rows, self._cursor(page, what)
+
     async def bid(self, fid: str) -> Bid | None:
         """One bid; None if there is none with this id."""
         answer = await self.client.ask(f"/v2/spot/bids/{quote(fid, safe='')}")
@@ -146,6 +157,12 @@ class Api:
             return page, params
         return await self.client.read(path, params, what), params
 
+    def _cursor(self, page: Any, what: str) -> str:
+        cursor = page.get("next_cursor") or ""
+        if not isinstance(cursor, str):
+            raise self.misshapen(what, "a next_cursor that is no text")
+        return cursor
+
     async def _pages(
         self, kind: type[T], path: str, what: str, params: dict[str, str], wanted: Iterable[str] | None
     ) -> list[T]:
@@ -160,11 +177,9 @@ class Api:
                 found.setdefault(fid, row)
                 if missing is not None:
                     missing.discard(fid)
-            cursor = page.get("next_cursor")
+            cursor = self._cursor(page, what)
             if not cursor or (missing is not None and not missing):
                 return list(found.values())
-            if not isinstance(cursor, str):
-                raise self.misshapen(what, "a next_cursor that is no text")
             if cursor in cursors or len(cursors) >= _MOST_PAGES:
                 raise FlowplanError(
                     Diagnostic.error(

@@ -152,6 +152,15 @@ class MithrilProvider:
                 objects[kind, document.fid] = self._read_object(kind, document, catalogue)
         return Observation(project, objects, catalogue.offers(), asked)
 
+    async def page(self, kind: Kind, cursor: str) -> tuple[Sequence[Observed], str]:
+        """A page of the tasks of the project, newest first; see `flowplan.ports.Pager`."""
+        assert kind is Kind.TASK, "only tasks are waited for"
+        catalogue = (
+            await self._known_catalogue()
+        )  # prices may be old ones: how a task stands does not need them
+        rows, following = await self.api.bid_page(await self.project(), cursor)
+        return [self._read_object(kind, row, catalogue) for row in rows], following
+
     async def find(self, handle: Handle) -> list[Observed]:
         """The objects that bear the handle's name, ended ones included, oldest first."""
         project = await self.project()
