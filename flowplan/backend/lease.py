@@ -18,6 +18,7 @@ from flowplan import __version__
 from flowplan.backend.reading import lock_of
 from flowplan.ports import LockInfo, StoreError
 from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.exit_code import ExitCode
 from flowplan.values.quantity import format_duration, format_instant
 
 LEASE_S = 30.0
@@ -26,7 +27,7 @@ LEASE_S = 30.0
 HEARTBEATS = 3
 """How many heartbeats there are in the length of a lease."""
 
-LOCK_HELD = 7
+LOCK_HELD = ExitCode.LOCKED
 """The exit code when someone else holds the lease."""
 
 

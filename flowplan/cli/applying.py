@@ -38,6 +38,7 @@ from flowplan.report.plan_text import render_plan
 from flowplan.report.summary import render_summary
 from flowplan.resources import Settings
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.exit_code import ExitCode
 
 _T = TypeVar("_T")
 _GRACE_S = 1.0
@@ -260,7 +261,7 @@ async def _locked(
         _write("Settling what an interrupted run began...")
         left = await recover(run, unfinished)
         if left:
-            raise FlowplanError(*left, exit_code=9)
+            raise FlowplanError(*left, exit_code=ExitCode.UNKNOWN)
         snapshot = backend.snapshot(name)
     changed = (snapshot.serial, snapshot.lineage or planned.snapshot.lineage) != (
         planned.snapshot.serial,

@@ -29,11 +29,12 @@ from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.exit_code import ExitCode
 
 _AT_ONCE = 8
 _KILLED = (137, 143)
 """What a command that our own request has ended may leave as its exit code."""
-UNKNOWN, PARTLY, TRANSIENT = 9, 5, 6
+UNKNOWN, PARTLY, TRANSIENT = ExitCode.UNKNOWN, ExitCode.PARTLY, ExitCode.TRANSIENT
 
 
 class Ending(Enum):

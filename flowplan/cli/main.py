@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 
 from flowplan.cli.arguments import double_dashes
+from flowplan.values.exit_code import ExitCode
 
 _COMMANDS = {
     "validate": ("validate", "Check a stack without touching anything."),
@@ -41,8 +42,8 @@ _COMMANDS = {
 }
 """Name -> (module under `flowplan.cli.commands`, one line of help); no command is imported to list them."""
 
-USAGE = 64
-INTERRUPTED = 130
+USAGE = ExitCode.USAGE
+INTERRUPTED = ExitCode.INTERRUPTED
 
 
 class ReaderGone(Exception):
@@ -119,7 +120,7 @@ def run(arguments: Sequence[str]) -> int:
     except (BrokenPipeError, ReaderGone):
         # Why: the reader of our output went away; Python must not complain about it once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return ExitCode.READER_GONE
     except Exception as error:
         return _report(error)
     return code if isinstance(code, int) else 0

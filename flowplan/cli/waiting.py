@@ -16,12 +16,13 @@ from flowplan.client.session import pauses
 from flowplan.ports import Clock
 from flowplan.report.task_text import Standing, TaskRow, task_document
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.exit_code import ExitCode
 
-ENDED_OTHERWISE = 3
+ENDED_OTHERWISE = ExitCode.DIFFERS
 """The exit code where a task was cancelled or lost, or never made, so that the condition can never hold."""
-TIMED_OUT = 124
+TIMED_OUT = ExitCode.TIMED_OUT
 """The exit code when the time ran out; as that of the program ``timeout``."""
-_TRANSIENT = 6
+_TRANSIENT = ExitCode.TRANSIENT
 _BLIND_S = 300.0
 """How long a provider that cannot be reached for the moment is asked again."""
 

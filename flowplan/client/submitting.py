@@ -16,10 +16,11 @@ from flowplan.ports import Ambiguous, Done, Handle, Observed, Refused
 from flowplan.state.journal import Entry, Operation
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.exit_code import ExitCode
 
 VISIBILITY_S = 10.0
 """How long after its request a new object may still be missing from the provider's lists."""
-UNKNOWN = 9
+UNKNOWN = ExitCode.UNKNOWN
 """The exit code for an outcome that no one could find out."""
 _TRIES = 3
 
@@ -35,7 +36,9 @@ async def create(session: Session, kind: Kind, attributes: Mapping[str, Any]) ->
     begun = session.clock.now()
     outcome = await session.provider.create(kind, attributes, f"api-{secrets.token_hex(16)}")
     if isinstance(outcome, Refused):
-        raise FlowplanError(outcome.diagnostic, exit_code=6 if outcome.transient else 1)
+        raise FlowplanError(
+            outcome.diagnostic, exit_code=ExitCode.TRANSIENT if outcome.transient else ExitCode.ERROR
+        )
     if isinstance(outcome, Done):
         assert outcome.observed is not None
         return outcome.observed
@@ -90,7 +93,9 @@ async def delete(session: Session, kind: Kind, id: str) -> None:
         if isinstance(outcome, Done) or (isinstance(outcome, Refused) and outcome.gone):
             return
         if isinstance(outcome, Refused):
-            raise FlowplanError(outcome.diagnostic, exit_code=6 if outcome.transient else 1)
+            raise FlowplanError(
+                outcome.diagnostic, exit_code=ExitCode.TRANSIENT if outcome.transient else ExitCode.ERROR
+            )
         reason = outcome.reason
         await session.clock.sleep(pause())
     raise FlowplanError(

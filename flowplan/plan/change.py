@@ -15,6 +15,7 @@ from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic, Span
+from flowplan.values.exit_code import ExitCode
 from flowplan.values.value import Reference
 
 
@@ -249,7 +250,7 @@ class Plan:
         }
 
 
-REFUSED = 4
+REFUSED = ExitCode.REFUSED
 """The exit code of a plan that is refused for what it would lose (docs/exit-codes.md)."""
 
 

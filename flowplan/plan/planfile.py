@@ -25,6 +25,7 @@ from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.exit_code import ExitCode
 from flowplan.values.quantity import format_instant, parse_instant
 from flowplan.values.value import Fingerprint, Sensitive, dump, fingerprint, load
 
@@ -240,7 +241,7 @@ def _bad(name: str, detail: str) -> FlowplanError:
     )
 
 
-STALE = 8
+STALE = ExitCode.STALE
 """The exit code of a plan that no longer fits, or is not the one that was approved (docs/exit-codes.md)."""
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from flowplan.provider.http import Answer
 
-TRANSIENT = 6
+TRANSIENT = ExitCode.TRANSIENT
 """The exit code for what may well work later (provider.md 3.2)."""
 
 

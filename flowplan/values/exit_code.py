@@ -47,7 +47,12 @@ class ExitCode(IntEnum):
         "another run holds the stack's lock, or took it over",
         "wait for it (`--lock-timeout`); the message names who",
     )
-    STALE = 8, "the saved plan no longer fits the state, the stack's files or the secrets", "plan again"
+    STALE = (
+        8,
+        "the saved plan no longer fits the state, the objects, the stack's files or the secrets; or the plan is not the "
+        "one that `--approve` names",
+        "plan again",
+    )
     UNKNOWN = 9, "the outcome of a change is unknown", "`plan` shows it, `apply` settles it"
     USAGE = 64, "the command line is wrong", "`flowplan COMMAND --help`"
     TIMED_OUT = 124, "`wait --timeout`: the time ran out, and the tasks go on", "wait again"
@@ -58,3 +63,9 @@ class ExitCode(IntEnum):
         "whoever read the output went away; `apply` and `destroy` go on without it, and end with their own code",
     )
     TERMINATED = 143, "ended by SIGTERM", "as for 130"
+
+
+def render_reference() -> str:
+    """The table of docs/exit-codes.md."""
+    rows = [f"| {code.value} | {code.meaning} | {code.advice} |" for code in ExitCode]
+    return "\n".join(["| code | meaning | what to do |", "|---:|---|---|", *rows])

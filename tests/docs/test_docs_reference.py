@@ -13,6 +13,7 @@ from flowplan.models import reference as models_reference
 from flowplan.models.table import table
 from flowplan.resources import Change, kind_of
 from flowplan.resources import reference as changes_reference
+from flowplan.values import exit_code
 from flowplan.values.address import Kind
 
 DOCS = ROOT / "docs"
@@ -24,6 +25,7 @@ DOCS = ROOT / "docs"
         ("cli.md", render_reference),
         ("models.md", models_reference.render_reference),
         ("changes.md", changes_reference.render_reference),
+        ("exit-codes.md", exit_code.render_reference),
     ],
 )
 def test_a_page_is_fresh(page, render) -> None:

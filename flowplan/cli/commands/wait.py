@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flowplan.cli.handles import Target
     from flowplan.cli.waiting import Waited
     from flowplan.report.task_text import TaskRow
+    from flowplan.values.exit_code import ExitCode
 
 
 @click.command("wait")
@@ -65,6 +66,6 @@ def command(
     code = exit_code(waited)
     if as_json:
         click.echo(json.dumps(wait_document(waited, condition), indent=2, ensure_ascii=False))
-    elif code == 124:
+    elif code == ExitCode.TIMED_OUT:
         click.echo(f"Not {condition} after {timeout:g} s; what was waited for goes on.", err=True)
     return code
