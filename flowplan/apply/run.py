@@ -162,6 +162,10 @@ class Result:
     cut: tuple[Step, ...] = ()
     """In flight when everything was stopped at once, or the store failed: the journal has them."""
     not_started: tuple[Step, ...] = ()
+    undone: tuple[Step, ...] = ()
+    """What this run had created and took away again (``--on-failure undo``)."""
+    kept: tuple[tuple[Address, str], ...] = ()
+    """What this run had created and an undo left alone, and why."""
     interrupted: bool = False
     fatal: Diagnostic | None = None
     fatal_code: int = 1

@@ -231,7 +231,7 @@ def test_a_second_interrupt_ends_it_at_once(project: Project, served: Served, pr
     ended = interrupted_apply(project, proxy, signal.SIGINT, signal.SIGINT, release=False)
     assert ended.code == 130
     assert "Stopping at once" in ended.err
-    assert "Outcome unknown:\n    volume.notes (create)" in ended.out
+    assert "In flight when it was stopped (the journal knows):\n    volume.notes (create)" in ended.out
     assert "interrupted create found at the provider" in project.run("plan", code=0).out
     project.apply()
     assert len(served.live_volumes()) == 1
