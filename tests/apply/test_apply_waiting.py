@@ -116,7 +116,11 @@ def test_a_thousand_waiting_tasks_cost_a_handful_of_requests_an_interval(
 
 
 class _NoWriter:
+    heartbeat_s = 10.0
+
     def renew(self) -> None: ...
+
+    def progress(self, done: int, steps: int) -> None: ...
 
 
 AWAITED = f"tasks: {{a: {task('timeouts: {running: 90s}')}, b: {task('depends_on: {task.a: running}')}}}"
