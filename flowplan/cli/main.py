@@ -25,6 +25,7 @@ _COMMANDS = {
     "schema": ("schema", "Print the JSON Schema of stack files."),
     "modules": ("modules", "Pin the modules of a stack."),
     "plan": ("plan", "Show what apply would do."),
+    "explain": ("explain", "Tell why something is done, or is not."),
     "apply": ("apply", "Do what the plan says."),
     "destroy": ("destroy", "Remove everything a stack has made."),
     "show": ("show", "Show a saved plan, or the recorded state."),

@@ -14,7 +14,8 @@ from flowplan.lang.checks import evaluate_checks
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.digest import plan_digest
-from flowplan.plan.document import build_document
+from flowplan.plan.document import build_document, explanation_document
+from flowplan.plan.links import Question
 from flowplan.plan.observation import Observation
 from flowplan.plan.planner import plan as make_plan
 from flowplan.plan.view import plan_view
@@ -42,8 +43,19 @@ class Planned:
         return plan_digest(self.plan, self.snapshot.key)
 
     def document(self) -> dict[str, Any]:
-        """The plan's document (`flowplan.plan.document`)."""
+        """The plan's document (`flowplan.plan.document`), without the explanations."""
         return build_document(self.plan, __version__, self.digest)
+
+    def question(self) -> Question:
+        """What an explanation is taken from."""
+        return Question(self.plan, self.loaded.stack, self.snapshot, self.observation, self.options)
+
+    def explained(self) -> dict[str, Any]:
+        """The plan's document with its explanations, as programs and plan files have it."""
+        from flowplan.plan.explain import explain_all
+
+        told = [explanation_document(each, led) for each, led in explain_all(self.question())]
+        return {**self.document(), "explanations": told}
 
 
 def plan_stack(

@@ -204,7 +204,8 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
     if wrong := check_secrets(plan_file, stack, state.key):
         raise stale(f"The plan was made with other values of {', '.join(wrong)} (sensitive).")
     planned = with_observation(loaded, state, plan_file.observation, (), plan_file.options)
-    same = planned.document() == plan_file.document
+    shown = {key: value for key, value in plan_file.document.items() if key != "explanations"}
+    same = planned.document() == shown
     edited += _code_edits(planned, plan_file, path)
     if edited:
         raise stale(f"Since the plan was made {_were(edited)} changed, and the stack reads that.")

@@ -19,7 +19,7 @@ from flowplan.lang.naming import default_name, slugs
 from flowplan.lang.scope import Scope, Silent
 from flowplan.lang.shape import items_of, wanted
 from flowplan.lang.shared import plain
-from flowplan.lang.stack import Requirement, Resource
+from flowplan.lang.stack import Origin, Requirement, Resource
 from flowplan.lang.template import templates
 from flowplan.lang.words import ExpressionError
 from flowplan.values.address import Address, Kind
@@ -317,7 +317,20 @@ class Instance:
             span,
             snippet,
             self.locate,
+            self.origins,
         )
+
+    def written(self, path: Path) -> Any:
+        """What is written at a path: in the declaration, or where that says nothing, in its file or the defaults."""
+        from flowplan.lang.origins import written_at
+
+        return written_at((self.declaration.body, *(node for _, node in self._layers)), path)
+
+    def origins(self, path: Path) -> tuple[Origin, ...]:
+        """What the value at a path is made of (`flowplan.lang.origins`)."""
+        from flowplan.lang.origins import origins_of
+
+        return origins_of(self, path)
 
 
 def _holds(node: Any, path: Path) -> bool:

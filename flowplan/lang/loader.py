@@ -18,6 +18,7 @@ from flowplan.lang.folders import Folders
 from flowplan.lang.header import PROVIDER_FIELDS as _PROVIDER_FIELDS
 from flowplan.lang.header import PROVIDERS as _PROVIDERS
 from flowplan.lang.header import check_name, check_requires, read_provider, read_text
+from flowplan.lang.origins import absence_of
 from flowplan.lang.reader import Reader
 from flowplan.lang.refactoring import read_imports, read_moved, read_removed
 from flowplan.lang.scope import Silent
@@ -108,7 +109,7 @@ def _stack(
     declared: dict[str, Declared] = {}
     for entry in items(world, sections, "variables", "var", "variable"):
         declared[entry.name] = declare(world, entry.name, entry.document, entry.at, entry.node, entry.node_at)
-    variables = settle(world, declared, () if "var" in world.opaque else inputs)
+    world.given = variables = settle(world, declared, () if "var" in world.opaque else inputs)
     # The name comes first: resources that have no name of their own are called after it.
     name = world.stack_name = read_text(world, sections, "stack")
     assemble(world, sections, None)
@@ -141,6 +142,7 @@ def _stack(
         checks=checks,
         lookups=tuple(shared.asked[key] for key in sorted(shared.asked)),
         modules=dict(shared.calls),
+        absence_of=lambda address: absence_of(world, address),
     )
 
 

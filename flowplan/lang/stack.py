@@ -23,6 +23,49 @@ def _nowhere(path: Path) -> tuple[Span | None, str]:
     return None, ""
 
 
+@frozen
+class Origin:
+    """Something that a value is made of: its name as written, its value, where it stands, and what made it in turn.
+
+    ``source`` says who gave a variable its value: "default", "--var nodes", a file and line. ``address`` is the other
+    resource, where it is an attribute of one. The value may be `Sensitive` or `Unknown`. ``kind`` is one of variable,
+    local, lookup, for_each, input (of a module), module output, resource.
+    """
+
+    kind: str
+    name: str
+    value: Any
+    source: str = ""
+    span: Span | None = None
+    snippet: str = ""
+    origins: tuple[Origin, ...] = ()
+    address: Address | None = None
+
+
+@frozen
+class Absence:
+    """Why something that is declared stands for no resource: in words, where, and what decided it."""
+
+    words: str
+    span: Span | None = None
+    snippet: str = ""
+    origins: tuple[Origin, ...] = ()
+
+
+OriginsOf = Callable[[Path], "tuple[Origin, ...]"]
+"""What the value at a path below a declaration is made of; worked out only when asked."""
+AbsenceOf = Callable[[Address], "Absence | None"]
+"""Why an address stands for no resource; None where it is not declared at all, or does stand for one."""
+
+
+def _no_origins(path: Path) -> tuple[Origin, ...]:
+    return ()
+
+
+def _not_declared(address: Address) -> Absence | None:
+    return None
+
+
 class Condition(Enum):
     """How far a predecessor must have come before its dependent starts (stack-language.md, decision 7)."""
 
@@ -94,6 +137,7 @@ class Resource:
     span: Span | None = field(default=None, eq=False)
     snippet: str = field(default="", eq=False)
     span_of: SpanOf = field(default=_nowhere, eq=False, repr=False)
+    origins_of: OriginsOf = field(default=_no_origins, eq=False, repr=False)
 
     @property
     def kind(self) -> Kind:
@@ -266,3 +310,4 @@ class Stack:
     """What ``data`` asks for, as far as is known; with all results given, everything."""
     modules: Mapping[str, str] = field(factory=dict)
     """The folders of the modules that are called, as they are written, by their calls' paths."""
+    absence_of: AbsenceOf = field(default=_not_declared, eq=False, repr=False)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowplan.lang.outputs import OutputValue
     from flowplan.lang.sections import Entry, Sections
     from flowplan.lang.shared import Shared
-    from flowplan.lang.stack import Dependency
+    from flowplan.lang.stack import Dependency, VariableValue
 
 _KINDS = {kind.value: kind for kind in Kind}
 _ELSEWHERE = {
@@ -63,6 +63,7 @@ class World:
         self.identity = ""
         self.sections: Sections | None = None
         self.variables: dict[str, Any] = {}
+        self.given: Mapping[str, VariableValue] = {}
         self.broken_variables: set[str] = set()
         self.locals: dict[str, Local] = {}
         self.data: dict[str, Data] = {}

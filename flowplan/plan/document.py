@@ -5,17 +5,19 @@ It holds no secret: sensitive values are ``null`` and marked. Major versions bre
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowplan.plan.change import Action, AttributeChange, Plan, ResourceChange
+from flowplan.plan.links import Explanation, Link
 from flowplan.plan.reason import Reason
 from flowplan.resources import Change, Loss, kind_of
+from flowplan.values.address import Address
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import Fingerprint, Sensitive, Unknown, transform
 
-FORMAT = "1.1"
+FORMAT = "1.2"
 
 _ACTIONS = {
     Action.NO_OP: ["no-op"],
@@ -51,6 +53,33 @@ def shown(value: Any) -> Any:
         return leaf
 
     return transform(value, mark)
+
+
+def explanation_document(explanation: Explanation, leads_to: Sequence[Address] = ()) -> dict[str, Any]:
+    """An explanation as JSON-shaped data, with what its action leads to."""
+    return {
+        "address": str(explanation.address),
+        "actions": _ACTIONS[explanation.action],
+        "why": [_link(link) for link in explanation.why],
+        "why_not": [_link(link) for link in explanation.why_not],
+        "leads_to": [str(address) for address in leads_to],
+    }
+
+
+def _link(link: Link) -> dict[str, Any]:
+    span = link.span
+    return {
+        "kind": link.kind,
+        "words": link.words,
+        "attribute": link.attribute or None,
+        "address": str(link.address) if link.address else None,
+        "file": span.source if span else None,
+        "line": span.line or None if span else None,
+        "column": span.column or None if span else None,
+        "source": link.source or None,
+        "value": shown(link.value),
+        "because": [_link(other) for other in link.because],
+    }
 
 
 def build_document(plan: Plan, version: str, digest: str = "") -> dict[str, Any]:

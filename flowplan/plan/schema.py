@@ -70,6 +70,10 @@ def plan_schema() -> Schema:
             partial=_flag("Whether anything was left out, so that the stack need not be reached."),
             output_changes={"type": "object", "additionalProperties": _ref("output_change")},
             interrupted=_list("interrupted", "Operations of an earlier apply that began and did not end."),
+            explanations=_list(
+                "explanation",
+                "Why each thing is done, and why some are not, down to lines of files and sources of variables.",
+            ),
             steps=_list("step", "What apply does, and what each step waits for."),
             summary=_object(
                 "How many resources.",
@@ -112,6 +116,8 @@ def plan_schema() -> Schema:
                 file=_maybe("Where the stack says so."),
                 line={"type": ["integer", "null"], "description": "The line there."},
             ),
+            "explanation": _object("The causes of what is done to one resource.", **_explanation()),
+            "link": _link(),
             "move": _object("", **_MOVE),
             "attribute": _object(
                 name=_text("The attribute."),
@@ -154,6 +160,48 @@ def plan_schema() -> Schema:
             ),
             "diagnostic": _diagnostic(),
         },
+    }
+
+
+def _explanation() -> dict[str, Any]:
+    return {
+        "address": _ADDRESS,
+        "actions": _ACTIONS,
+        "why": _list("link", "Why the action is taken."),
+        "why_not": _list("link", "Why not more is done, or nothing."),
+        "leads_to": {**_ADDRESSES, "description": "What something is done to because of this."},
+    }
+
+
+def _link() -> Schema:
+    return _object(
+        "A link of a chain of causes.",
+        kind=_text("Its kind, such as changed, drifted, declared, variable, local, event, other, ignored."),
+        words=_text("The cause, in words."),
+        attribute=_maybe("The attribute it is about."),
+        address=_maybe("Another resource, whose own explanation goes on from here."),
+        file=_maybe("Where it stands."),
+        line={"type": ["integer", "null"], "description": "The line there."},
+        column={"type": ["integer", "null"], "description": "The column there."},
+        source=_maybe("Who gave a variable its value."),
+        value={"description": "The value; a sensitive one is marked and not shown."},
+        because=_list("link", "What is behind it."),
+    )
+
+
+def explain_schema() -> Schema:
+    """The schema of what ``explain --json`` prints."""
+    return {
+        "$schema": DIALECT,
+        "title": "flowplan explanation",
+        "description": "Why a plan does something to a resource, or does not, as flowplan explain --json prints it.",
+        **_object(
+            format_version=_VERSION,
+            flowplan_version=_text("The version that made the plan."),
+            stack=_text("The name of the stack."),
+            **_explanation(),
+        ),
+        "$defs": {"link": _link()},
     }
 
 

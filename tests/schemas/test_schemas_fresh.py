@@ -12,12 +12,13 @@ from fresh_files import ROOT, check, dumped
 from flowplan.lang.schema import stack_schema
 from flowplan.models.catalogue import all_models
 from flowplan.models.schema import models_schema
-from flowplan.plan.schema import plan_schema, scan_schema, validate_schema
+from flowplan.plan.schema import explain_schema, plan_schema, scan_schema, validate_schema
 
 SCHEMAS = {
     "stack": stack_schema,
     "models": models_schema,
     "plan": plan_schema,
+    "explain": explain_schema,
     "validate": validate_schema,
     "scan": scan_schema,
 }

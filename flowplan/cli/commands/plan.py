@@ -47,6 +47,8 @@ def command(
     mode = Mode.DESTROY if destroy else Mode.REFRESH_ONLY if refresh_only else Mode.NORMAL
     planned = plan_stack(context, loaded, mode, refresh, PlanOptions(**asked))
     document = planned.document()
+    if as_json or out is not None:
+        document = planned.explained()
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     elif not (planned.plan.has_errors and planned.plan.is_empty):

@@ -10,6 +10,7 @@ import click
 SCHEMAS = {
     "stack": ("flowplan.lang.schema", "stack_schema"),
     "plan": ("flowplan.plan.schema", "plan_schema"),
+    "explain": ("flowplan.plan.schema", "explain_schema"),
     "validate": ("flowplan.plan.schema", "validate_schema"),
     "models": ("flowplan.models.schema", "models_schema"),
 }
