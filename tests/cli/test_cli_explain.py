@@ -47,17 +47,17 @@ def test_a_chain_ends_at_the_source_of_the_variable(told: Inline, monkeypatch: p
         "  because image changed, which forces replacement  (stack.yaml:13)\n"
         '      before: "cuda:12.1"\n'
         '      after: "cuda:%s"\n'
-        '      <- local.image = "cuda:%s"  (stack.yaml:7)\n'
-        '          <- var.cuda = "%s", from %s  (stack.yaml:4)\n'
+        '    <- local.image = "cuda:%s"  (stack.yaml:7)\n'
+        '        <- var.cuda = "%s", from %s  (stack.yaml:4)\n'
     )
     out = told.run("explain", "task.train").out
-    assert out == chain % (*["12.9"] * 3, "flowplan.vars.yaml:1")
+    assert out == chain % (*["12.9"] * 3, "flowplan.vars.yaml")
     monkeypatch.setenv("FLOWPLAN_VAR_cuda", "13")
     assert 'var.cuda = "13", from FLOWPLAN_VAR_cuda' in told.run("explain", "task.train").out
     told.write("cuda: '14'\n", "more.yaml")
     more = ("--var-file", "more.yaml")
-    assert 'var.cuda = "14", from more.yaml:1' in told.run("explain", "task.train", "stack.yaml", *more).out
-    out = told.run("explain", "task.train", "stack.yaml", *more, "--var", "cuda=15").out
+    assert 'var.cuda = "14", from more.yaml' in told.run("explain", "task.train", ".", *more).out
+    out = told.run("explain", "task.train", ".", *more, "--var", "cuda=15").out
     assert 'var.cuda = "15", from --var cuda' in out
 
 
