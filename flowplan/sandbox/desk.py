@@ -182,9 +182,13 @@ class Desk:
             return found
 
     def faults(self) -> list[Fault]:
-        """The faults that are not over, oldest first."""
+        """The faults that are not over, oldest first, with the settings they were given."""
         with self._sandbox.viewing() as (world, _):
-            return [fault for fault in world.faults.values() if not fault.over]
+            return [
+                evolve(fault, settings={k: v for k, v in fault.settings.items() if k != "before"})
+                for fault in world.faults.values()
+                if not fault.over
+            ]
 
     def clear_faults(self, fids: Iterable[str] = ()) -> list[str]:
         """End these faults, or all; which ones.

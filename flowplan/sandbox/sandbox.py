@@ -26,6 +26,7 @@ from flowplan.sandbox.world.callers import digest, identify
 from flowplan.sandbox.world.request import Request, Response
 from flowplan.sandbox.world.routes import found, give_default_key, handle
 from flowplan.sandbox.world.simulation import completion
+from flowplan.sandbox.world.terms import Clock
 from flowplan.sandbox.world.world import Moment, SshDestination, World, no_ssh
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
@@ -197,16 +198,21 @@ class Sandbox:
                 "reservations": sum(order.is_live for order in world.reservations.values()),
             }
 
-    def reset(self, seed: int | None = None) -> None:
-        """End every process and forget every object; the API key stays.
+    def reset(self, seed: int | None = None, at: datetime | None = None) -> None:
+        """End every process and forget every object; the API key stays, and whether commands are run.
 
         With a ``seed`` ids, delays and faults are drawn from it from now on, so that the same requests at the same
-        times are answered the same.
+        times are answered the same. With ``at`` the clock stands still there, so that they are at the same times.
         """
+        with self._store.reading() as world:
+            executes = world.rules.executes
         self._store.wipe()
         (self._runner or Runner(self.home, self._boot_delay_s)).reset()
         with self._store.changing() as world:
+            if at is not None and world.is_empty:
+                world.put(Clock(frozen_at=at))
             self._found(world, seed)
+            world.put(evolve(world.rules, executes=executes))
 
     def open_ssh(self, key: Path, public_key: str, destination: SshDestination) -> None:
         """From now on instances have the address that ``destination`` gives, and the default key is this one.

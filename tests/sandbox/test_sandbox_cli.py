@@ -160,6 +160,23 @@ def test_reset_and_export(type_in, home, make_client):
     ]
 
 
+def test_a_run_begins_where_it_was_said(type_in, home, make_client):
+    def play():
+        type_in("reset", "--seed", "7", "--at", "2027-01-01T00:00:00Z")
+        type_in("market", "model", "seeded", "--seed", "3")
+        post_bid(home, make_client, "job", limit="$14.00", quantity=2)
+        type_in("clock", "advance", "9d")
+        return type_in("export"), type_in("status"), type_in("market", "show", "--json", "--history", "5d")
+
+    first = play()
+    assert '"now": "2027-01-10T00:00:00+00:00"' in first[0]
+    assert '"status": "Preempted"' in first[0] or '"kind": "Preempted"' in first[0]
+    # To the byte: what was drawn, what happened, what it cost.
+    assert play() == first
+    assert "with its offset" in type_in("reset", "--at", "2027-01-01T00:00:00", code=64)
+    assert "is no time" in type_in("reset", "--at", "noon", code=64)
+
+
 @pytest.mark.process
 def test_it_is_served_in_the_background(type_in, home):
     from urllib.request import Request, urlopen

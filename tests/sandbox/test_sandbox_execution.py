@@ -90,6 +90,17 @@ def test_whether_commands_are_run_holds_for_every_process(idle):
 
 
 @pytest.mark.process
+def test_a_reset_does_not_make_commands_run(tmp_path):
+    sandbox = open_sandbox(tmp_path / "home")
+    sandbox.configure(executes=False)
+    sandbox.reset()
+    assert sandbox.executes is False
+    sandbox.configure(executes=True)
+    sandbox.reset(seed=1)
+    assert sandbox.executes is True
+    sandbox.close()
+
+
 def test_what_really_runs_waits_for_the_virtual_clock(tmp_path, make_client):
     sandbox = open_sandbox(tmp_path / "home", boot_delay_s=3600)
     try:

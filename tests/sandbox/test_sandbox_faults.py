@@ -198,6 +198,29 @@ def test_a_full_storage_quota(client, desk):
     assert client.volume(size=10).status == 201
 
 
+def test_a_quota_is_afterwards_what_it_was(client, desk):
+    from flowplan.sandbox.members import set_quota
+
+    def totals():
+        rows = client.get("/v2/quotas", project=client.project).body
+        return {(row["product_type"], row["instance_type"]): row["total_quantity"] for row in rows}
+
+    usual = totals()
+    set_quota(client.sandbox, "Spot", 5, client.h100)
+    before = totals()
+    assert before == {**usual, ("Spot", client.h100): 5}
+    desk.add_fault("quota", total=1, **{"for": 600.0})
+    desk.add_fault("quota", product="Storage", total=3)
+    assert totals()["Spot", client.h100] == 1
+    assert totals()["Storage", None] == 3
+    desk.advance(timedelta(minutes=11))
+    desk.clear_faults()
+    assert totals() == before
+    desk.override("*", capacity=99)
+    # What was never set follows the market again.
+    assert totals()["Spot", client.types["a100-80gb.sxm.1x", "us-central1-b"]] == 99
+
+
 def test_things_vanish_behind_our_back(client, desk):
     bid, volume = client.bid("job"), client.volume("data")
     desk.add_fault("vanish", object="bid", name="job", at=60)

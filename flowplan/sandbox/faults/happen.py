@@ -8,9 +8,9 @@ from typing import Any
 from attrs import evolve
 
 from flowplan.sandbox.world import auction
-from flowplan.sandbox.world.catalogue import LARGEST_STORAGE_GB, RESERVED_MOST_H, markets
+from flowplan.sandbox.world.catalogue import markets
 from flowplan.sandbox.world.conditions import market_name
-from flowplan.sandbox.world.quotas import set_quota
+from flowplan.sandbox.world.quotas import quota_fid, set_quota
 from flowplan.sandbox.world.records import Bid
 from flowplan.sandbox.world.terms import Fault, Override
 from flowplan.sandbox.world.world import Effect, Moment, World
@@ -39,7 +39,7 @@ def happen(world: World, fault: Fault, moment: Moment) -> None:
         world.put(evolve(world.rules, list_lag_s=before if is_end else settings["seconds"]))
         settings = {**settings, "before": before}
     elif fault.kind == "quota":
-        _set_quotas(world, settings, is_end, moment)
+        settings = {**settings, "before": _set_quotas(world, settings, is_end, moment)}
     elif fault.kind == "vanish":
         _vanish(world, settings, moment)
     elif fault.kind == "relocate":
@@ -89,16 +89,22 @@ def _override(world: World, fault: Fault, until: Any, moment: Moment) -> None:
         auction.rouse(world, moment, type_fid)
 
 
-def _set_quotas(world: World, settings: dict[str, Any], is_end: bool, moment: Moment) -> None:
-    product = settings["product"]
+def _set_quotas(
+    world: World, settings: dict[str, Any], is_end: bool, moment: Moment
+) -> dict[str, int | None]:
+    """Fill quotas, or put back what they were before; what they were."""
+    product, before = settings["product"], settings.get("before", {})
+    found: dict[str, int | None] = {}
     for project in world.projects:
-        if product == "Storage":
-            set_quota(world, project, product, LARGEST_STORAGE_GB if is_end else settings["total"])
-            continue
-        for type_fid in markets_named(settings.get("market", "*")):
-            usual = markets()[type_fid].capacity * (RESERVED_MOST_H * 4 if product == "Reservations" else 1)
-            set_quota(world, project, product, usual if is_end else settings["total"], type_fid)
-            auction.rouse(world, moment, type_fid)
+        for type_fid in [""] if product == "Storage" else markets_named(settings.get("market", "*")):
+            fid = quota_fid(project, product, type_fid)
+            known = world.quotas.get(fid)
+            found[fid] = None if known is None else known.total
+            total = before.get(fid) if is_end else settings["total"]
+            set_quota(world, project, product, total, type_fid)
+            if type_fid:
+                auction.rouse(world, moment, type_fid)
+    return found
 
 
 def _bids(world: World, name: str) -> list[Bid]:

@@ -49,11 +49,14 @@ class ApiKey:
 
 @frozen
 class Quota:
-    """A limit that stands instead of the usual one; the fid is `quotas.quota_fid` of what it limits."""
+    """A limit that stands instead of the usual one; the fid is `quotas.quota_fid` of what it limits.
+
+    ``total`` None is the usual one again.
+    """
 
     fid: str
     seq: int
     project: str
     product_type: str
-    total: int
+    total: int | None
     instance_type: str | None = None

@@ -206,7 +206,7 @@ def _spot_quotas(world: World, type_fid: str) -> dict[str, int]:
     return {
         quota.project: quota.total
         for quota in world.quotas.values()
-        if quota.product_type == "Spot" and quota.instance_type == type_fid
+        if quota.product_type == "Spot" and quota.instance_type == type_fid and quota.total is not None
     }
 
 

@@ -49,8 +49,8 @@ def quota_fid(project: str, product: str, type_fid: str = "") -> str:
     return derived_fid("quota", project, product, type_fid)
 
 
-def set_quota(world: World, project: str, product: str, total: int, type_fid: str = "") -> None:
-    """Set a quota of a project; for ``Spot`` and ``Reservations`` that of an instance type."""
+def set_quota(world: World, project: str, product: str, total: int | None, type_fid: str = "") -> None:
+    """Set a quota of a project, or (None) the usual one; for ``Spot`` and ``Reservations`` that of an instance type."""
     fid = quota_fid(project, product, type_fid)
     known = world.quotas.get(fid)
     seq = world.take_seq() if known is None else known.seq
@@ -119,7 +119,9 @@ def of_organization(world: World, request: Request, moment: Moment, organization
 
 def _use(world: World, project: str, product: str, type_fid: str, usual: int, used: int) -> Use:
     known = world.quotas.get(quota_fid(project, product, type_fid)) if world.quotas else None
-    return Use(usual, used) if known is None else Use(known.total, used, is_set=True)
+    if known is None or known.total is None:
+        return Use(usual, used)
+    return Use(known.total, used, is_set=True)
 
 
 def _row(project: str, product: str, type_fid: str, use: Use, units: str, name: str) -> dict[str, Any]:

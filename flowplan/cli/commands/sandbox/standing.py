@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowplan.cli.commands.sandbox.opening import dollars, folder, home_option, opened, table
 from flowplan.cli.options import as_json
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @click.command("status")
@@ -71,15 +74,29 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 @click.command("reset")
 @click.option("--seed", type=click.IntRange(0), help="Draw ids, delays and faults from this from now on.")
+@click.option("--at", metavar="TIME", help="Stop its clock at this time, such as 2027-01-01T00:00:00Z.")
 @home_option
-def reset(seed: int | None, home: str | None) -> int:
+def reset(seed: int | None, at: str | None, home: str | None) -> int:
     """End every task of the sandbox and forget all it holds."""
+    moment = None if at is None else _instant(at)
     with opened(home) as sandbox:
         before = sandbox.status()
-        sandbox.reset(seed)
+        sandbox.reset(seed, moment)
     ended = ", ".join(f"{count} {what}" for what, count in before.items())
     click.echo(f"The sandbox is empty. It held {ended}.")
     return 0
+
+
+def _instant(text: str) -> datetime:
+    from datetime import datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--at: {text!r} is no time; write 2027-01-01T00:00:00Z.") from None
+    if found.tzinfo is None or not 2000 <= found.year <= 2999:
+        raise click.UsageError("--at: write a time with its offset, in the years 2000 to 2999.")
+    return found
 
 
 @click.command("export")
