@@ -38,6 +38,8 @@ _OWN = (
     "var/spool",
     "workspace",
 )
+SIGNALS = "signals"
+"""The folder of a machine's folder that it sees as /opt/mithril."""
 _SHARED = ("usr", "etc", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
@@ -122,6 +124,10 @@ def build_root(
         target = root / "mnt" / name
         target.mkdir(parents=True, exist_ok=True)
         _mount(place, str(target), "", _MS_BIND | _MS_REC)
+    with contextlib.suppress(OSError):
+        # Not there where the system's folders can only be shown as they are.
+        (root / "opt/mithril").mkdir(parents=True, exist_ok=True)
+        _mount(str(root.parent / SIGNALS), str(root / "opt/mithril"), "", _MS_BIND)
     with contextlib.suppress(OSError):
         servers = Path("/etc/resolv.conf").read_text()
         _replace(root / os.path.realpath("/etc/resolv.conf").lstrip("/"), servers, upper)

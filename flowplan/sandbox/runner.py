@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from flowplan.sandbox import process
+from flowplan.sandbox.enclosure import SIGNALS
 from flowplan.sandbox.world.records import Instance, Rules
 from flowplan.sandbox.world.world import Effect, World
 
+NOTICE = "MITHRIL_SIGNAL.yml"
 _REAP_AT = 32
 
 
@@ -30,18 +32,22 @@ class Runner:
         self._enclose = enclose
         self._children: list[int] = []
 
-    def perform(self, world: World, effect: Effect, now: datetime | None) -> None:
+    def perform(self, world: World, effect: Effect, now: datetime) -> None:
         """Do what an effect says, unless the world has gone on and it is no longer so.
 
-        ``now`` is the world's time; None while it stands still, so that nothing boots.
+        ``now`` is the world's time; while it stands still, what has not booted by then does not boot.
         """
         if effect.verb == "wipe":
             _remove(self._volumes / effect.fid)
+            self._lock_of(effect.fid).unlink(missing_ok=True)
             return
         instance = world.instances.get(effect.fid)
         folder = self._instances / effect.fid
         if effect.verb == "stop":
             _stop(folder, effect.boots)
+        elif effect.verb == "notice":
+            if instance is not None and folder.is_dir():
+                _notify(folder, instance, world)
         elif effect.verb == "refresh":
             if instance is not None and (instance.boots, instance.state) == (effect.boots, "PAUSED"):
                 process.wait_gone(folder / "supervisor.json", 10)
@@ -53,7 +59,7 @@ class Runner:
             and instance.state in ("RUNNING", "PREEMPTING")
         ):
             if effect.verb == "boot":
-                _hurry(folder, _left_s(instance, now))
+                _hurry(folder, _left_s(world, instance, now))
             else:
                 self._start(world, instance, folder, now)
 
@@ -71,15 +77,18 @@ class Runner:
         _remove(self._instances)
         _remove(self._volumes)
 
-    def _start(self, world: World, instance: Instance, folder: Path, now: datetime | None) -> None:
+    def _start(self, world: World, instance: Instance, folder: Path, now: datetime) -> None:
         order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
-        volumes = {}
+        volumes, locks = {}, []
         for fid in order.launch.volumes:
             (self._volumes / fid).mkdir(parents=True, exist_ok=True)
             volumes[world.volumes[fid].name] = str(self._volumes / fid)
+            if world.volumes[fid].interface == "Block":
+                locks.append(str(self._lock_of(fid)))
         nodes = [world.instances[fid] for fid in order.instances]
         script = None if order.launch.script is None else world.texts.read(order.launch.script)
         folder.mkdir(parents=True, exist_ok=True)
+        _notify(folder, instance, world)
         process.write_atomically(
             folder / "spec.json",
             {
@@ -88,8 +97,9 @@ class Runner:
                 "environment": _environment(instance, nodes),
                 "hosts": _hosts(nodes),
                 "volumes": volumes,
+                "locks": locks,
                 "show": [sys.base_prefix],
-                "boot_delay_s": _left_s(instance, now),
+                "boot_delay_s": _left_s(world, instance, now),
                 "limits": _limits(world.rules),
                 "enclose": self._enclose,
                 "boots": instance.boots,
@@ -103,6 +113,10 @@ class Runner:
         self._children.append(
             process.start("flowplan.sandbox.supervisor", arguments, folder / "supervisor.log")
         )
+
+    def _lock_of(self, volume: str) -> Path:
+        """What a machine holds while it may write to a volume that has one writer."""
+        return self._volumes / f"{volume}.lock"
 
     def _reap(self) -> None:
         left = []
@@ -122,11 +136,28 @@ def _stop(folder: Path, boots: int) -> None:
         process.send(folder / "first.json", signal.SIGTERM)
 
 
-def _left_s(instance: Instance, now: datetime | None) -> float | None:
-    """How long a machine still boots, in seconds; None while the clock stands still."""
-    if instance.running_at is None:
+def _notify(folder: Path, instance: Instance, world: World) -> None:
+    """Leave the notice of preemption where the machine looks for it, or take it away (provider.md 2.1).
+
+    What the provider writes into it is not published; that it is there is what counts.
+    """
+    place = folder / SIGNALS
+    place.mkdir(exist_ok=True)
+    if instance.state != "PREEMPTING":
+        (place / NOTICE).unlink(missing_ok=True)
+        return
+    bid = world.bids[instance.bid or ""]
+    ends = "" if bid.due_at is None else bid.due_at.isoformat()
+    draft = place / f".{NOTICE}"
+    draft.write_text(f"signal: PREEMPTING\ninstance: {instance.fid}\nbid: {bid.fid}\nends_at: {ends}\n")
+    draft.replace(place / NOTICE)
+
+
+def _left_s(world: World, instance: Instance, now: datetime) -> float | None:
+    """How long a machine still boots, in seconds; None if it does and the clock stands still."""
+    if instance.running_at is None or instance.running_at <= now:
         return 0.0
-    return None if now is None else max(0.0, (instance.running_at - now).total_seconds())
+    return None if world.clock.frozen_at is not None else (instance.running_at - now).total_seconds()
 
 
 def _hurry(folder: Path, left_s: float | None) -> None:

@@ -304,8 +304,7 @@ class Sandbox:
         pending = self._store.pending()
         done = []
         with self._store.reading() as world:
-            clock = world.clock
-            now = None if clock.frozen_at else clock.now(self._clock())
+            now = world.clock.now(self._clock())
             for number, effect in pending:
                 try:
                     if self._runner is not None and (world.rules.executes or effect.verb != "start"):

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import resource
+import select
 import selectors
 import signal
 import sys
@@ -61,11 +62,13 @@ def main(arguments: list[str]) -> int:
         return 0
     if keeps:
         _settle(folder)
+        if not _claim(spec, waker):
+            return 0
         return _Machine(folder, {**spec, "script": None}, waker).run()
     if (folder / "booted").exists():
         return 0
     spec = _boot(folder, waker)
-    if spec is None:
+    if spec is None or not _claim(spec, waker):
         return 0
     (folder / "booted").touch()
     return _Machine(folder, spec, waker).run()
@@ -83,6 +86,22 @@ def _boot(folder: Path, waker: int) -> dict[str, Any] | None:
                 return spec
             if signal.SIGTERM in os.read(waker, 64):
                 return None
+
+
+def _claim(spec: Mapping[str, Any], waker: int) -> bool:
+    """Become the one writer of the volumes that have one; False if the machine was stopped while another still ended.
+
+    The claim ends with the last process that has it, which is the machine's first.
+    """
+    for path in spec.get("locks", ()):
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if select.select([waker], [], [], _LOOK_S)[0] and signal.SIGTERM in os.read(waker, 64):
+                return False
+    return True
 
 
 def _settle(folder: Path) -> None:
@@ -272,6 +291,10 @@ def first_process(
         enclosure.build_root(root, folder / "system", spec["name"], spec["hosts"], volumes, extra)
     else:
         (folder / "mnt").mkdir(exist_ok=True)
+        signals = root / "opt/mithril"
+        signals.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            signals.symlink_to(folder / enclosure.SIGNALS)
         for name, place in spec["volumes"].items():
             link = folder / "mnt" / name
             link.unlink(missing_ok=True)

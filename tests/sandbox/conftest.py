@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sandbox_real import enclosed, real  # noqa: F401 - fixtures for all
 
 from flowplan.sandbox import Sandbox, open_sandbox
 

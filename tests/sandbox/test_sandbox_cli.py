@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,13 @@ def post_bid(home: Path, make_client: Any, name: str = "job", **more: Any) -> st
         return make_client(sandbox).bid(name, **more)["fid"]
     finally:
         sandbox.close()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_the_clock(type_in):
@@ -178,7 +186,7 @@ def test_a_run_begins_where_it_was_said(type_in, home, make_client):
 
 
 @pytest.mark.process
-def test_it_is_served_in_the_background(type_in, home):
+def test_it_is_served_in_the_background(type_in, home, make_client):
     from urllib.request import Request, urlopen
 
     assert type_in("stop") == "Nobody serves the sandbox.\n"
@@ -192,6 +200,11 @@ def test_it_is_served_in_the_background(type_in, home):
         with urlopen(request, timeout=30) as answer:
             assert json.load(answer)[0]["name"] == "sandbox"
         assert f"served at {url}" in type_in("status")
+        post_bid(home, make_client)
+        sandbox = open_sandbox(home, execute=False)
+        wait_until(lambda: "STATUS_RUNNING" in sandbox.instances().values())
+        sandbox.close()
+        assert json.loads(type_in("status", "--json"))["instances"][0]["ssh"].startswith("127.")
         assert json.loads(type_in("status", "--json"))["url"] == url
         assert f"already, at {url}" in type_in("start")
         port = url.rpartition(":")[2]

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowplan.sandbox.keyring import read_secret
 from flowplan.sandbox.report import overview, standings
@@ -25,6 +25,7 @@ _FILES = {
 }
 _LIVE = "/live.json"
 _HOURS = 24.0
+_PATIENCE_S = 10.0
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -76,6 +77,19 @@ def view_token(home: Path) -> str:
         OSError: its file can be neither read nor made.
     """
     return read_secret(home / "view-token", lambda: secrets.token_urlsafe(24))
+
+
+def view_of(url: str, home: Path) -> dict[str, Any]:
+    """What the page of a served sandbox shows now; empty if its server does not answer."""
+    from urllib.request import ProxyHandler, Request, build_opener
+
+    request = Request(f"{url}{_LIVE}", headers={TOKEN_HEADER: view_token(home)})  # noqa: S310 - the server's own address
+    try:
+        with build_opener(ProxyHandler({})).open(request, timeout=_PATIENCE_S) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def page_url(url: str, home: Path) -> str:

@@ -56,6 +56,8 @@ def switch(world: World, fids: Iterable[str], state: str, moment: Moment) -> Non
             continue
         if state == "PREEMPTING" and is_off:
             continue
+        if "PREEMPTING" in (state, instance.state):
+            world.effects.append(Effect("notice", fid, instance.boots))
         if state in SWITCHED_OFF and not is_off:
             world.effects.append(Effect("stop", fid, instance.boots))
         world.put(instance.moved(state, moment.now))

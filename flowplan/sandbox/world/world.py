@@ -33,8 +33,9 @@ _MOST_RENDERED = 1 << 25
 class Effect:
     """Something to be done to the machine we run on, after the change is stored.
 
-    ``verb`` is ``start``, ``stop`` or ``refresh`` (``fid`` an instance, ``boots`` its count; the last gives it a new boot
-    disk) or ``wipe`` (``fid`` a volume).
+    ``verb`` is ``start``, ``stop``, ``boot`` (look again how long it boots), ``notice`` (of preemption, or its end) or
+    ``refresh`` (``fid`` an instance, ``boots`` its count; the last gives it a new boot disk), or ``wipe`` (``fid`` a
+    volume).
     """
 
     verb: str

@@ -21,7 +21,7 @@ def status(home: str | None, as_json: bool) -> int:
     """Say what lives in the sandbox, what it has cost and how its markets stand."""
     from flowplan.sandbox import daemon
     from flowplan.sandbox.report import overview, standings
-    from flowplan.sandbox.web.view import page_url
+    from flowplan.sandbox.web.view import page_url, view_of
 
     with opened(home) as sandbox:
         found = overview(sandbox)
@@ -29,6 +29,11 @@ def status(home: str | None, as_json: bool) -> int:
         place = sandbox.home
     server = daemon.served(folder(home))
     found["url"] = None if server is None else server.url
+    if server is not None:
+        # Only the server knows at which address an instance answers over SSH.
+        doors = {one["fid"]: one["ssh"] for one in view_of(server.url, place).get("instances", ())}
+        for one in found["instances"]:
+            one["ssh"] = doors.get(one["fid"])
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return 0
