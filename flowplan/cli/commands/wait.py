@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from flowplan.cli.handles import Target
     from flowplan.cli.waiting import Waited
     from flowplan.report.task_text import TaskRow
-    from flowplan.values.exit_code import ExitCode
 
 
 @click.command("wait")
@@ -45,6 +44,7 @@ def command(
     from flowplan.cli.waiting import exit_code, wait_document, wait_for_all
     from flowplan.provider.pace import SystemClock
     from flowplan.report.paint import clean
+    from flowplan.values.exit_code import ExitCode
 
     need_tasks(addresses, stack)
     context = Context.make()
