@@ -169,6 +169,8 @@ class Result:
     interrupted: bool = False
     fatal: Diagnostic | None = None
     fatal_code: int = 1
+    outputs: tuple[Diagnostic, ...] = ()
+    """What is wrong with outputs that could not be computed from what is now known."""
 
     @property
     def ok(self) -> bool:
@@ -179,7 +181,7 @@ class Result:
     def exit_code(self) -> int:
         """As documented in docs/exit-codes.md; an interrupt's own code is the edge's to add."""
         if self.ok:
-            return ExitCode.DONE
+            return ExitCode.ERROR if self.outputs else ExitCode.DONE
         if self.fatal is not None:
             return self.fatal_code
         if self.unknown or self.cut:

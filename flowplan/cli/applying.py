@@ -290,7 +290,8 @@ async def _locked(
     result = await execute(run, wish.parallelism, stop)
     final = evolve(planned, snapshot=evolve(snapshot, records=run.records))
     if result.fatal is None:
-        outputs = settle_outputs(planned, run)
+        outputs, wrong = settle_outputs(planned, run)
+        result = evolve(result, outputs=tuple(wrong))
         if outputs != dict(snapshot.outputs):
             writer.save(outputs=outputs)
         final = evolve(planned, snapshot=evolve(snapshot, records=run.records, outputs=outputs))
@@ -360,6 +361,7 @@ def _sum_up(context: Context, planned: Planned, final: Planned, result: Result) 
     problems: Sequence[Diagnostic] = [
         *(failure.diagnostic for failure in (*result.failed, *result.unknown)),
         *([result.fatal] if result.fatal else []),
+        *result.outputs,
     ]
     context.warn(problems)
     if result.ok and planned.plan.mode is not Mode.DESTROY:

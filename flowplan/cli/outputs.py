@@ -14,14 +14,19 @@ from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode
 from flowplan.plan.outputs import settled_outputs
 from flowplan.report.paint import Paint, clean
+from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.value import Fingerprint, Sensitive, transform
 
 
-def settle_outputs(planned: Planned, run: Run) -> dict[str, Any]:
-    """The outputs as they are now, sealed; one whose value no one knows yet is left out."""
+def settle_outputs(planned: Planned, run: Run) -> tuple[dict[str, Any], list[Diagnostic]]:
+    """The outputs as they are now, sealed, and what is wrong with those that cannot be computed.
+
+    One whose value no one knows yet, or that is wrong, is left out.
+    """
     if planned.plan.mode is Mode.DESTROY:
-        return {} if not run.records else dict(planned.snapshot.outputs)
-    return settled_outputs(planned.loaded.stack, run.lookup, run.key)
+        return ({} if not run.records else dict(planned.snapshot.outputs)), []
+    wrong: list[Diagnostic] = []
+    return settled_outputs(planned.loaded.stack, run.lookup, run.key, wrong), wrong
 
 
 def masked(value: Any) -> Any:

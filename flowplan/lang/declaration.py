@@ -24,7 +24,7 @@ from flowplan.lang.template import templates
 from flowplan.lang.words import ExpressionError
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Span
-from flowplan.values.value import Path, Reference
+from flowplan.values.value import Path, Reference, Sensitive, Unknown
 
 if TYPE_CHECKING:
     from flowplan.lang.world import World
@@ -230,8 +230,9 @@ class Instance:
             body["volumes"] = translate(
                 body["volumes"], world, lambda path, *words: self._fail(scope, path, *words)
             )
-        if declaration.kind is Kind.VOLUME and not {"name", "target"} & body.keys():
-            # Its name at the provider starts with the stack's; where tasks find it need not.
+        named = {"name", "target"} & body.keys() and type(body.get("name")) not in (Unknown, Sensitive)
+        if declaration.kind is Kind.VOLUME and not named:
+            # Its name at the provider starts with the stack's, or is not known yet; where tasks find it need not.
             own = default_name(Kind.TASK, "", declaration.name, self.address.key or "")
             body.setdefault("mount_path", f"/volumes/{own}")
         config, problems = world.kinds[declaration.kind].normalise(body, self.default_name)

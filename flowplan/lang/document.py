@@ -62,7 +62,8 @@ class Document:
         self.text = text
         self.secret = secret
         self.root: Any = None
-        self._secrets: list[tuple[int, bool]] = []
+        self._secrets: list[tuple[int, Any]] = []
+        self._hidden: set[int] | None = None
         self._starts: list[int] | None = None
         self._ends: dict[int, int] | None = None
 
@@ -100,20 +101,38 @@ class Document:
             return ""  # Why: in a text that cannot be read, no one knows which default is a secret
         return line
 
-    def hide(self, start: int, value: str) -> None:
-        """Never show the lines of the node at ``start``: it holds a secret. ``value`` is its text, as a hint."""
-        self._secrets.append(
-            (start, self.text.startswith(value, start) or self.text.startswith(value, start + 1))
-        )
+    def hide(self, start: int, node: Any) -> None:
+        """Never show the lines of ``node``, whose text starts at ``start``: it holds a secret."""
+        self._secrets.append((start, node))
+        self._hidden = None
 
     def _hides(self, number: int) -> bool:
-        for start, on_one_line in self._secrets:
-            first = self.position(start)[0]
-            if number == first or (
-                not on_one_line and first < number <= self.position(self.end_of(start))[0]
-            ):
-                return True
-        return False
+        if self._hidden is None:
+            self._hidden = set()
+            for start, node in self._secrets:
+                first = last = self.position(start)[0]
+                # Why not always: to find where a node ends is to parse the text again
+                if not (type(node) is str and node and self.text.startswith(node, start)):
+                    last = self.position(self._last(start, node))[0]
+                self._hidden.update(range(first, last + 1))
+        return number in self._hidden
+
+    def _last(self, start: int, node: Any) -> int:
+        """The offset where a node ends, with all that is in it; where it stands, not what its aliases repeat."""
+        waiting, last = [(start, node)], start
+        while waiting:
+            at, inner = waiting.pop()
+            last = max(last, self.end_of(at))
+            if type(inner) is Map:
+                waiting += [(mark, None) for mark in inner.marks]
+                waiting += [
+                    (mark, one)
+                    for mark, one in zip(inner.marks[1::2], inner.values(), strict=False)
+                    if mark >= at
+                ]
+            elif type(inner) is Seq:
+                waiting += [(mark, one) for mark, one in zip(inner.marks, inner, strict=False) if mark >= at]
+        return last
 
     def span(self, start: int, end: int | None = None) -> Span:
         """The span from ``start`` to ``end``; without an end, to the end of the node that starts there."""

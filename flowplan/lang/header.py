@@ -11,8 +11,6 @@ from flowplan.lang.meta import unknown_key
 from flowplan.lang.scope import Scope
 from flowplan.lang.sections import Sections, name_advice
 from flowplan.lang.stack import ProviderSettings
-from flowplan.lang.template import is_template, program_of
-from flowplan.lang.words import ExpressionError
 from flowplan.values.address import NAME
 from flowplan.values.diagnostic import did_you_mean
 
@@ -64,9 +62,8 @@ def read_text(world: World, sections: Sections, section: str) -> str:
             world.findings.at(entry.document, entry.at, f"{section} is empty", f"Write {section}: NAME.")
             return ""
         scope = Scope(world, entry.document)
-        value = scope.shape(entry.node, entry.node_at, section, str)
+        value = scope.shape(entry.node, entry.node_at, section, str, lookups=False)
         if value is None:
-            _refuse_lookup(world, scope, entry.node, entry.node_at, section)
             return ""
         if section == "stack" and NAME.fullmatch(value) is None:
             what = f"{value!r} cannot be the name of a stack"
@@ -90,7 +87,8 @@ def read_provider(world: World, sections: Sections) -> ProviderSettings:
         for key, value in entry.node.items():
             at = entry.node.value_at(key)
             if "key" in str(key) or "token" in str(key):
-                entry.document.hide(entry.node.key_at(key), str(value))
+                entry.document.hide(entry.node.value_at(key), value)
+                entry.document.hide(entry.node.key_at(key), key)
                 scope.fail(
                     entry.node.key_at(key),
                     f"{key} cannot stand in a stack: credentials come from the environment",
@@ -100,9 +98,9 @@ def read_provider(world: World, sections: Sections) -> ProviderSettings:
             if key not in PROVIDER_FIELDS:
                 unknown_key(scope, entry.node, key, "provider", PROVIDER_FIELDS)
                 continue
-            text = scope.shape(value, at, f"provider.{key}", str) if value is not None else None
+            what = f"provider.{key}"
+            text = scope.shape(value, at, what, str, lookups=False) if value is not None else None
             if text is None:
-                _refuse_lookup(world, scope, value, at, f"provider.{key}")
                 continue
             if key == "type" and text not in PROVIDERS:
                 near = did_you_mean(text, PROVIDERS) or f"The providers are: {', '.join(PROVIDERS)}."
@@ -111,19 +109,3 @@ def read_provider(world: World, sections: Sections) -> ProviderSettings:
                 found[key] = text
         return ProviderSettings(**found, span=entry.document.span(entry.at, entry.at + len("provider")))
     return ProviderSettings()
-
-
-def _refuse_lookup(world: World, scope: Scope, node: object, at: int, what: str) -> None:
-    """Report a use of a lookup in what must be known before any lookup is carried out."""
-    if world.findings.has_errors or not world.shared.is_open:
-        return
-    if not (isinstance(node, str) and is_template(node)):
-        return
-    try:
-        roots = {path.root for path in program_of(node).paths}
-    except ExpressionError:
-        return
-    if roots & {"data", "module", "local"}:
-        scope.fail(
-            at, f"{what} cannot depend on a lookup: lookups are carried out with it", "Use a variable."
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowplan.lang.conform import conform
 from flowplan.lang.descent import describe, sensitive
 from flowplan.lang.document import Map
 from flowplan.lang.lazy import BROKEN, Lazy
@@ -11,8 +12,9 @@ from flowplan.lang.meta import unknown_key
 from flowplan.lang.scope import Scope
 from flowplan.lang.sections import Entry
 from flowplan.lang.stack import Output
-from flowplan.lang.value_types import ValueType, type_of
-from flowplan.values.value import Sensitive, Unknown, is_sensitive, path_text
+from flowplan.lang.value_types import Misfit, ValueType, type_of
+from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.value import Sensitive, is_sensitive, path_text
 
 if TYPE_CHECKING:
     from flowplan.lang.world import World
@@ -64,13 +66,21 @@ class OutputValue(Lazy):
             )  # fmt: skip
             return BROKEN
         if self.type is not None:
-            value, misfits = conform(self.type, value)
-            for where, summary, suggestion in misfits:
-                hidden = self.is_sensitive
-                what = name if hidden else path_text((name, *where))
-                place = self.document.offset_of(("value", *where), node)
-                scope.fail(at if hidden else place, f"the output {what} {summary}", suggestion)
+            value, misfits = conform(self.type, value, self._told)
+            for misfit in misfits:
+                scope.broken = True
+                scope.world.findings.add(self._told(misfit))
         return value
+
+    def _told(self, misfit: Misfit) -> Diagnostic:
+        """What is said of a value that does not fit the declared type."""
+        hidden = self.is_sensitive
+        where = ("value", *(() if hidden else misfit.path))
+        what = path_text((self.entry.name, *where[1:]))
+        span, snippet = self.document.locate(self.document.offset_of(where, self.node))
+        return Diagnostic.error(
+            f"the output {what} {misfit.summary}", span=span, snippet=snippet, suggestion=misfit.suggestion
+        )
 
     def output(self) -> Output | None:
         """The finished output of a stack; None where it is broken, which is reported."""
@@ -95,28 +105,3 @@ class OutputValue(Lazy):
         """
         value = self.get()
         return sensitive(value) if self.is_sensitive and not isinstance(value, Sensitive) else value
-
-
-def conform(kind: ValueType, value: Any) -> tuple[Any, list[tuple[tuple[Any, ...], str, str]]]:
-    """A value as a type has it, and what does not fit: where in it, what is wrong, what would be right.
-
-    What is not known yet is taken to fit; a sensitive value stays one, and nothing in it is told.
-    """
-    if type(value) is Unknown:
-        return value, []
-    if type(value) is Sensitive:
-        taken, misfits = conform(kind, value.reveal())
-        if misfits:
-            return value, [((), f"does not fit its type, {kind} (its value is not shown)", "")]
-        return Sensitive(taken), []
-    if not _is_plain(value):
-        return value, []
-    taken, found = kind.take(value)
-    return taken, [(tuple(one.path), one.summary, one.suggestion) for one in found]
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether nothing in a value is unknown or sensitive, so that a type can look into it."""
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    return all(map(_is_plain, value)) if isinstance(value, list) else type(value) not in (Unknown, Sensitive)

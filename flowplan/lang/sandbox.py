@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import jinja2
 from jinja2 import pass_context
+from jinja2.lexer import TokenStream
 from jinja2.runtime import Context, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -57,6 +59,13 @@ class _Environment(ImmutableSandboxedEnvironment):
         self.tests = dict(TESTS_ALLOWED)
         self.globals = {}
 
+    def _tokenize(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> TokenStream:
+        """Tokens that know their offset in the text where Jinja's know their line: mistakes are told by column."""
+        tokens = self.lexer.wrap(_placed(source, self.lexer.tokeniter(source, name, filename, state)), name)
+        return TokenStream(tokens, name, filename)
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         meter = meter_of(context)
         meter.weigh(left)
@@ -92,6 +101,35 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def is_safe_callable(self, obj: Any) -> bool:
         return True  # only names that the checks let through, and methods of attribute_of, are ever called
+
+
+def _placed(source: str, tokens: Iterator[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
+    """The tokens of a text with the offset of each in place of its line."""
+    position = 0
+    try:
+        for _, kind, value in tokens:
+            found = source.find(value, position)  # Why: blanks around a statement are left out of the tokens
+            start = position if found < 0 else found
+            yield start, kind, value
+            position = start + (0 if found < 0 else len(value))
+    except jinja2.TemplateSyntaxError as error:
+        lines = source.split("\n")
+        error.lineno = sum(len(line) + 1 for line in lines[: error.lineno - 1])
+        raise
+
+
+def parts(text: str) -> list[tuple[int, int]]:
+    """Where the expressions and statements of a text begin and end, inside their braces, without blanks."""
+    found: list[tuple[int, int]] = []
+    opened = -1
+    for start, kind, value in _placed(text, environment().lexer.tokeniter(text, None)):
+        if kind in ("variable_begin", "block_begin"):
+            opened = start + len(value)
+        elif kind in ("variable_end", "block_end") and opened >= 0:
+            inside = text[opened:start]
+            found.append((opened + len(inside) - len(inside.lstrip()), opened + len(inside.rstrip())))
+            opened = -1
+    return found
 
 
 def _no_such(value: Any, name: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,12 @@ from flowplan.lang.document import Document, Map, Seq
 from flowplan.lang.file_functions import file_functions
 from flowplan.lang.functions import as_text
 from flowplan.lang.functions.bounds import PIECE, TooLarge, size_of
+from flowplan.lang.pointing import meant, spot
 from flowplan.lang.run import Pending, Run, Silent
 from flowplan.lang.template import Program, is_template, program_of
 from flowplan.lang.words import ExpressionError, PathExpr, Slot
 from flowplan.values.address import Address
-from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.strict import show
 from flowplan.values.value import Lookup, NotYetKnown, Reference, Sensitive, Unknown
 
@@ -105,22 +105,32 @@ class Scope:
         """The value of one text that holds an expression."""
         try:
             self._allow()
-            return self.evaluate(program_of(text))
+            return self.evaluate(program_of(text), at)
         except ExpressionError as error:
             self._report(error, at)
         except Silent:
             self.broken = True
         return Unknown((), text)
 
-    def shape(self, node: Any, at: int, what: str, kind: type | tuple[type, ...] | None = None) -> Any:
-        """A value that decides the shape of the stack: known and not sensitive, or None after a report."""
+    def shape(
+        self,
+        node: Any,
+        at: int,
+        what: str,
+        kind: type | tuple[type, ...] | None = None,
+        lookups: bool = True,
+    ) -> Any:
+        """A value that decides the shape of the stack: known and not sensitive, or None after a report.
+
+        Without ``lookups`` it must not wait for one: it is needed to carry them out.
+        """
         before = self.broken
         self.broken = False
         value = self.tree(node, at)
         failed, self.broken = self.broken, before or self.broken
         if failed:
             return None
-        if not self.settled(value, at, what):
+        if not self.settled(value, at, what, lookups):
             return None
         if what == "for_each" and isinstance(value, (list, dict)):
             self.world.meter.left -= len(value) * _FOR_EACH
@@ -147,9 +157,13 @@ class Scope:
             return None
         return value
 
-    def settled(self, value: Any, at: int, what: str) -> bool:
+    def settled(self, value: Any, at: int, what: str, lookups: bool = True) -> bool:
         """Whether a value may decide the shape of the stack; reported where it may not."""
         if type(value) is Unknown and self.world.shared.waits_for_lookup(value):
+            if not lookups:
+                why = f"{what} cannot depend on a lookup: lookups are carried out with it"
+                self.fail(at, why, "Use a variable.")
+                return False
             self.broken = True
             self.world.shared.leave_open(self.document, at, what, self.address)
             return False
@@ -168,8 +182,8 @@ class Scope:
 
     # -- evaluation -------------------------------------------------------------------------------------
 
-    def evaluate(self, program: Program) -> Any:
-        """The value of a program: plain, `Unknown` or `Sensitive`.
+    def evaluate(self, program: Program, at: int) -> Any:
+        """The value of the program of a text that stands at an offset: plain, `Unknown` or `Sensitive`.
 
         Raises:
             ExpressionError: it cannot be evaluated.
@@ -194,7 +208,7 @@ class Scope:
             value = Unknown(
                 tuple(run.waits),
                 program.source.strip(),
-                evaluate=lambda lookup: self._later(program, lookup, tainted, needs),
+                evaluate=lambda lookup: self._later(program, at, lookup, tainted, needs),
                 sensitive=tainted,
                 type="" if program.typed else "string",
                 needs=needs,
@@ -223,10 +237,18 @@ class Scope:
         except (Pending, Silent, NotYetKnown, FlowplanError):
             raise
         except ExpressionError as error:
-            raise (ExpressionError(_HIDDEN) if run.sensitive else error) from None
+            if run.sensitive:
+                raise self._placed(ExpressionError(_HIDDEN), program, error) from None
+            raise (error if error.needle else self._placed(error, program, error)) from None
         except Exception as error:
             # Why so wide: an expression may fail in any way a Python operation can, and each is the user's.
-            raise ExpressionError(_HIDDEN if run.sensitive else words(error)) from None
+            failed = ExpressionError(_HIDDEN if run.sensitive else words(error))
+            raise self._placed(failed, program, error) from None
+
+    def _placed(self, failed: ExpressionError, program: Program, cause: Exception) -> ExpressionError:
+        if program.run is not None:
+            failed.needle, failed.times = program.place(cause)
+        return failed
 
     def _joined(self, program: Program, run: Run) -> str:
         texts: list[str] = []
@@ -326,7 +348,9 @@ class Scope:
             except (Pending, ExpressionError, Silent, TooLarge):
                 continue
 
-    def _later(self, program: Program, lookup: Lookup, tainted: bool, needs: tuple[Unknown, ...]) -> Any:
+    def _later(
+        self, program: Program, at: int, lookup: Lookup, tainted: bool, needs: tuple[Unknown, ...]
+    ) -> Any:
         """The value of a program once references can be answered."""
         answers: Answers = answers_of(lookup)
         answers.settle(needs)
@@ -336,8 +360,13 @@ class Scope:
             if not run.meter.close():
                 raise ExpressionError("what it is computed from takes too many steps")
         except (ExpressionError, Silent) as error:
-            message = error.message if isinstance(error, ExpressionError) and not tainted else _HIDDEN
-            raise FlowplanError(Diagnostic.error(message, address=self.address)) from None
+            known = error if isinstance(error, ExpressionError) else ExpressionError(_HIDDEN)
+            span, snippet = self.document.locate(*spot(self.document, known, at))
+            message, advice = (_HIDDEN, "") if tainted else (known.message, known.suggestion)
+            told = Diagnostic.error(
+                message, span=span, snippet=snippet, address=self.address, suggestion=advice
+            )
+            raise FlowplanError(told) from None
         return Sensitive(value) if run.sensitive or tainted else value
 
     def _allow(self) -> None:
@@ -371,25 +400,6 @@ class Scope:
         self.broken = True
         for other in error.more:
             self._report(other, at)
-        suggestion = self._meant(error.message) or error.suggestion
-        start: int = at
-        end: int | None = None
-        if error.needle:
-            node_end = self.document.end_of(at)
-            found = re.compile(rf"(?<![\w.]){re.escape(error.needle)}(?!\w)")
-            text, opened = self.document.text, self.document.text.find("{", at, node_end)
-            match = found.search(text, max(at, opened), max(at, node_end))
-            start, end = match.span() if match is not None else (at, None)
+        suggestion = meant(self.world, error.message, self.value is not None) or error.suggestion
+        start, end = spot(self.document, error, at)
         self.world.findings.at(self.document, start, error.message, suggestion, end=end, address=self.address)
-
-    def _meant(self, message: str) -> str:
-        """What a name that is not defined was meant to be, where the stack declares one of that name."""
-        bare = re.fullmatch(r"'(\w+)' is not defined", message)
-        if bare is None:
-            return ""
-        world, name = self.world, bare[1]
-        if self.value is not None and did_you_mean(name, ("value",)):
-            return "Did you mean 'value'?"
-        places = {"var": world.variables.keys() | world.broken_variables, "local": world.locals.keys()}
-        places |= {kind.value: named.keys() for kind, named in world.resources.items()}
-        return next((f"Did you mean '{root}.{name}'?" for root, names in places.items() if name in names), "")

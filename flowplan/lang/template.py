@@ -8,6 +8,7 @@ A text is compiled once, however often it stands in a stack.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -32,7 +33,7 @@ from flowplan.lang.functions import (
 )
 from flowplan.lang.functions.bounds import PIECE
 from flowplan.lang.grammar import Rewriter
-from flowplan.lang.sandbox import environment
+from flowplan.lang.sandbox import environment, parts
 from flowplan.lang.words import ROOTS, ExpressionError, PathExpr
 from flowplan.values.address import Kind
 
@@ -65,6 +66,21 @@ class Program:
     files: tuple[str, ...] = ()
     loops: bool = False
 
+    def place(self, error: Exception) -> tuple[str, int]:
+        """The expression or statement of the text that raised ``error``, and how often it stands before that place.
+
+        "" where that is not certain.
+        """
+        there, number = parts(self.source), 0
+        if not self.typed:
+            compiled, offset = parts(_with_hyphens(self.source)), _offset_of(error)
+            number = bisect_right(compiled, offset, key=lambda part: part[0]) - 1
+            if len(compiled) != len(there) or not 0 <= number < len(there) or offset > compiled[number][1]:
+                return "", 0
+        start, end = there[number]
+        needle = self.source[start:end]
+        return needle, len(whole(needle).findall(self.source, 0, start)) if needle else 0
+
 
 _PATH = (
     r"([a-z]+)((?:\.[A-Za-z](?:[A-Za-z0-9_]|-(?=[a-z0-9_]))*|\[(?:'[^'\\{}]*'|\"[^\"\\{}]*\"|[0-9]{1,9})\])+)"
@@ -75,6 +91,23 @@ _HYPHENATED = re.compile(rf"\b(?:{'|'.join(sorted(_KINDS))})\.[a-z][a-z0-9_]*-[a
 _ONE_PLAIN = re.compile(r"\{\{[ \t]*" + _PATH + r"[ \t]*\}\}\n?")
 _OPENS = re.compile(r"\{[{%]")
 _PART = re.compile(r"\.([A-Za-z][A-Za-z0-9_-]*)|\['([^']*)'\]|\[\"([^\"]*)\"\]|\[([0-9]+)\]")
+
+
+def whole(needle: str) -> re.Pattern[str]:
+    """Finds a part of an expression that is no part of a longer word."""
+    return re.compile(rf"(?<![\w.]){re.escape(needle)}(?!\w)")
+
+
+def _offset_of(error: Exception) -> int:
+    """Where in the text of a template an error was raised; -1 where that is not known."""
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == "<template>":
+            pairs = [pair.split("=") for pair in step.tb_frame.f_globals.get("debug_info", "").split("&")]
+            below = [int(pair[0]) for pair in pairs if len(pair) == 2 and int(pair[1]) <= step.tb_lineno]
+            return below[-1] if below else -1
+        step = step.tb_next
+    return -1
 
 
 def is_template(text: str) -> bool:
@@ -265,7 +298,8 @@ def _too_much(text: str) -> bool:
 
 
 def _syntax(text: str, error: jinja2.TemplateSyntaxError) -> ExpressionError:
-    return unreadable(text, str(error.message or "this is not an expression"), error.lineno)
+    line = text.count("\n", 0, error.lineno) + 1  # the environment's tokens have offsets for lines
+    return unreadable(text, str(error.message or "this is not an expression"), line)
 
 
 def _context(resolve: Resolve, functions: dict[str, Any]) -> dict[str, Any]:

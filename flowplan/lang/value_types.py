@@ -17,7 +17,7 @@ from flowplan.lang.descent import describe
 from flowplan.lang.functions.amounts import bytes_of
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.quantity import Money, format_instant, parse_duration, parse_instant
-from flowplan.values.value import Path, path_text
+from flowplan.values.value import Path, Sensitive, Unknown, path_text
 
 _GIGABYTE = 10**9
 _LONGEST = 100
@@ -155,12 +155,17 @@ class ValueType:
         """Whether a text from the command line or the environment is taken as it is."""
         return self.word in _TEXTUAL
 
-    def take(self, value: Any) -> tuple[Any, list[Misfit]]:
-        """The canonical form of ``value`` (durations, sizes and times in one spelling), and all that does not fit."""
-        misfits: list[Misfit] = []
-        return self._take(value, (), misfits), misfits
+    def take(self, value: Any, special: Special | None = None) -> tuple[Any, list[Misfit]]:
+        """The canonical form of ``value`` (durations, sizes and times in one spelling), and all that does not fit.
 
-    def _take(self, value: Any, path: Path, misfits: list[Misfit]) -> Any:
+        ``special`` takes the parts that are `Unknown` or `Sensitive`; without it there are none.
+        """
+        misfits: list[Misfit] = []
+        return self._take(value, (), misfits, special), misfits
+
+    def _take(self, value: Any, path: Path, misfits: list[Misfit], special: Special | None) -> Any:
+        if special is not None and type(value) in (Unknown, Sensitive):
+            return special(self, value, path, misfits)
         try:
             value = TYPES[self.word](value)
         except ValueError as error:
@@ -168,14 +173,20 @@ class ValueType:
             misfits.append(Misfit(path, f"must be {error}, not {describe(value)}", example))
             return value
         if self.word == "list" and self.holds is not None:
-            return [self.holds._take(item, (*path, index), misfits) for index, item in enumerate(value)]
+            return [
+                self.holds._take(item, (*path, index), misfits, special) for index, item in enumerate(value)
+            ]
         if self.word == "map" and self.holds is not None:
-            return {key: self.holds._take(item, (*path, key), misfits) for key, item in value.items()}
+            return {
+                key: self.holds._take(item, (*path, key), misfits, special) for key, item in value.items()
+            }
         if self.word == "object" and self.fields is not None:
-            return self._object(value, path, misfits)
+            return self._object(value, path, misfits, special)
         return value
 
-    def _object(self, value: dict[str, Any], path: Path, misfits: list[Misfit]) -> dict[str, Any]:
+    def _object(
+        self, value: dict[str, Any], path: Path, misfits: list[Misfit], special: Special | None
+    ) -> dict[str, Any]:
         assert self.fields is not None
         for key in value:
             if key not in self.fields:
@@ -184,12 +195,16 @@ class ValueType:
         made: dict[str, Any] = {}
         for name, one in self.fields.items():
             if name in value and not (value[name] is None and one.default is None):
-                made[name] = one.type._take(value[name], (*path, name), misfits)
+                made[name] = one.type._take(value[name], (*path, name), misfits, special)
             elif one.is_needed:
                 misfits.append(Misfit(path, f"lacks the field {name!r} ({one.type})", f"Write {name}: …"))
             else:
                 made[name] = one.default
         return made
+
+
+Special = Callable[[ValueType, Any, Path, list[Misfit]], Any]
+"""What a type makes of a part that is not plain, at its place; what does not fit is added to the list."""
 
 
 class BadType(ValueError):

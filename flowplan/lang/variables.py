@@ -119,7 +119,7 @@ def declare(world: World, name: str, document: Document, at: int, node: Any, nod
     if node.get("sensitive", False) is not False:
         for key, value in node.items():
             if key not in _OPEN_FIELDS:  # Why not the default alone: a misspelt one holds a secret too
-                document.hide(node.value_at(key), str(value))
+                document.hide(node.value_at(key), value)
                 world.findings.keep_secret(plain(value))
     declared.type, wrong = type_of(node)
     for error in wrong:

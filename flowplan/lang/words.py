@@ -21,10 +21,12 @@ FUNCTIONS_TOLD = (
 class ExpressionError(Exception):
     """An expression is wrong. ``needle`` is the part of its text to point at, where that is known.
 
-    ``more`` are further mistakes in the same expression.
+    ``times`` is how often that part stands in the text before the place that is meant. ``more`` are further mistakes
+    in the same expression.
     """
 
     more: tuple[ExpressionError, ...] = ()
+    times = 0
 
     def __init__(self, message: str, suggestion: str = "", needle: str = "") -> None:
         super().__init__(message)

@@ -8,19 +8,34 @@ from typing import Any
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Action, Mode, OutputChange, PlanOptions, ResourceChange
 from flowplan.state.snapshot import Snapshot
-from flowplan.values.value import Lookup, Sensitive, is_known, is_sensitive, resolve, seal
+from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.value import Lookup, Sensitive, is_known, is_sensitive, resolve, reveal, seal
 
 
 def _hide(value: Any) -> Any:
     """A value as it is recorded for an output that is sensitive by declaration: wholly sealed."""
-    return value if is_sensitive(value) else Sensitive(value)
+    return Sensitive(reveal(value))
 
 
-def settled_outputs(stack: Stack, lookup: Lookup, key: bytes) -> dict[str, Any]:
-    """The outputs as they are now, sealed; one whose value no one knows yet is left out."""
+def settled_outputs(
+    stack: Stack, lookup: Lookup, key: bytes, wrong: list[Diagnostic] | None = None
+) -> dict[str, Any]:
+    """The outputs as they are now, sealed; one whose value no one knows yet is left out.
+
+    So is one that cannot be computed, or does not fit its type, where there is a list ``wrong`` to say so in.
+
+    Raises:
+        FlowplanError: one is wrong, and there is no such list.
+    """
     found = {}
     for name, output in stack.outputs.items():
-        value = resolve(output.value, lookup)
+        try:
+            value = resolve(output.value, lookup)
+        except FlowplanError as error:
+            if wrong is None:
+                raise
+            wrong += error.diagnostics
+            continue
         if is_known(value):
             found[name] = seal(_hide(value) if output.sensitive else value, key)
     return found

@@ -30,7 +30,7 @@ BROKEN = [
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: '{{ var.n + \"x\" }}'\n",
-        ["5:6 this expression cannot be evaluated: + does not work on a whole number and a text"],
+        ["5:10 this expression cannot be evaluated: + does not work on a whole number and a text"],
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: '{{ local.b }}'\n  b: '{{ local.a }}'\n",
@@ -46,7 +46,7 @@ BROKEN = [
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: 'x {{ [1] }}'\n",
-        ["5:6 a list cannot stand inside a text"],
+        ["5:12 a list cannot stand inside a text"],
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: '{{ var.n '\n",
@@ -54,7 +54,7 @@ BROKEN = [
     ),
     (
         "stack: s\nvariables:\n  n: {type: int, default: 4}\nlocals:\n  a: '{{ 1 / 0 }}'\n",
-        ["5:6 the expression divides by zero"],
+        ["5:10 the expression divides by zero"],
     ),
     (
         "stack: s\nvariables:\n  n: {default: 99, validate: '{{ value <= 64 }}'}\n",
@@ -187,7 +187,7 @@ BROKEN = [
     (
         "stack: s\ntasks:\n  train:\n    instance_type: a100\n    command: '{{ \"x\" * 9999999 }}'\n",
         [
-            "5:14 this expression cannot be evaluated: a repetition may make 100,000 characters or items at most"
+            "5:18 this expression cannot be evaluated: a repetition may make 100,000 characters or items at most"
         ],
     ),
     (

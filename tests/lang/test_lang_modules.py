@@ -12,7 +12,8 @@ from flowplan.lang.folders import digest_of_files, dump_lock, parse_lock
 from flowplan.lang.naming import default_name, module_slug
 from flowplan.lang.stack import Condition, Source
 from flowplan.values.address import Address, Kind, module_path
-from flowplan.values.value import Sensitive, Unknown
+from flowplan.values.diagnostic import FlowplanError
+from flowplan.values.value import NotYetKnown, Reference, Sensitive, Unknown, resolve, reveal
 
 STORE = """\
 variables:
@@ -51,7 +52,7 @@ def test_unknown_values_flow_into_a_module_and_make_the_edge() -> None:
 
 
 def test_a_volume_of_the_caller_is_mounted_in_a_module_as_in_the_stack() -> None:
-    inner = "variables: {vol: {}}\ntasks:\n  t: {instance_type: a100, volumes: ['{{ var.vol }}']}\n"
+    inner = "variables: {vol: {type: string, validate: '{{ value != \"x\" }}'}}\ntasks:\n  t: {instance_type: a100, volumes: ['{{ var.vol }}']}\n"
     text = (
         "volumes: {d: {size_gb: 7, mount_path: /x}}\n"
         "modules:\n  m: {source: ./m, with: {vol: '{{ volume.d }}'}}\n"
@@ -341,3 +342,59 @@ def test_names_with_hyphens_are_names() -> None:
         "outputs: {o: {value: \"{{ module.my-net.size + 1 }} {{ module.my-nets['a'].size }} {{ module['my-net'].size }}\"}}\n"
     )
     assert good_with(text, {"store": STORE}).outputs["o"].value == "4 10 3"
+
+
+GIVEN = "volumes: {d: {size_gb: 1}}\nmodules:\n  m: {source: ./m, with: {in: %s}}\n"
+INNER = "variables: {in: %s}\noutputs: {out: {value: '{{ var.in }}'}}\n"
+FIRST = "'{{ [volume.d.volume_id] | first }}'"
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "known", "wanted"),
+    [
+        ("{type: string}", FIRST, "v", "v"),
+        ("{type: size}", FIRST, "2TB", 2000),
+        ("{type: int}", FIRST, "v", "the variable in of module m must be a whole number, not a text"),
+        ("{type: list(size)}", f"[{FIRST}, 3GB]", "2TB", [2000, 3]),
+        ("{type: list(int)}", f"[1, {FIRST}]", "v", "the variable in[1] of module m must be a whole number"),
+        ("{validate: '{{ value != \"v\" }}'}", FIRST, "w", "w"),
+        ("{validate: '{{ value != \"v\" }}'}", FIRST, "v", "the value of the variable in of module m is not valid"),
+        ("{validate: '{{ value.a != \"v\" }}'}", f"{{a: {FIRST}, b: 1}}", "w", {"a": "w", "b": 1}),
+        ("{validate: '{{ value.a != \"v\" }}'}", f"{{a: {FIRST}, b: 1}}", "v", "is not valid"),
+        ("{type: int, sensitive: true}", FIRST, "hunter2", "the variable in of module m must be a whole number, not a text"),
+        ("{sensitive: true, validate: '{{ value != \"v\" }}'}", FIRST, "v", "the value of the variable in of module m"),
+    ],
+)  # fmt: skip
+def test_what_becomes_known_later_is_held_against_what_is_declared(
+    declared: str, given: str, known: str, wanted: object
+) -> None:
+    text = GIVEN % given + "outputs: {o: {value: '{{ module.m.out }}', sensitive: true}}\n"
+    inner = (INNER % declared).replace("{{ var.in }}'", "{{ var.in }}', sensitive: true")
+    output = good_with(text, {"m": inner}).outputs["o"]
+    assert [str(reference) for reference in output.references] == ["volume.d.volume_id"]
+    if not isinstance(wanted, str) or " " not in wanted:
+        assert reveal(resolve(output.value, lambda reference: known)) == wanted
+        return
+    with pytest.raises(FlowplanError) as failed:
+        resolve(output.value, lambda reference: known)
+    [told] = failed.value.diagnostics
+    assert wanted in told.summary and known not in told.summary.split()
+    assert told.span is not None and told.span.line == 4
+
+
+def test_an_input_that_is_not_known_holds_up_no_other_part_of_its_map() -> None:
+    inner = (
+        "variables: {in: {validate: '{{ value.a != value.b }}'}}\noutputs: {a: {value: '{{ var.in.a }}'}}\n"
+    )
+    text = (
+        "volumes: {d: {size_gb: 1}, e: {size_gb: 1}, f: {size_gb: 1, name: '{{ module.m.a }}'}}\n"
+        "modules:\n  m: {source: ./m, with: {in: {a: '{{ volume.d.volume_id }}', b: '{{ volume.e.volume_id }}'}}}\n"
+    )
+    name = resource(good_with(text, {"m": inner}), "volume.f").config["name"]
+
+    def only_d(reference: Reference) -> str:
+        if str(reference.address) == "volume.e":
+            raise NotYetKnown
+        return "vol-d"
+
+    assert resolve(name, only_d) == "vol-d"

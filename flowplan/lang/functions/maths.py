@@ -8,6 +8,7 @@ from typing import Any
 from flowplan.lang.functions.lists import _part
 from flowplan.lang.functions.plain import bounded, identity, name_of, number_of, whole_of
 from flowplan.lang.functions.registry import function
+from flowplan.values.strict import show
 
 _NUMBERS = "Numbers"
 _DIGITS = 1200
@@ -81,7 +82,7 @@ def int_(value: Any, default: int | None = None, base: int = 10) -> int:
         return int(bounded(int(value)))
     except (TypeError, ValueError, OverflowError):
         if default is None:
-            raise ValueError("this is not a whole number") from None
+            raise ValueError(f"{show(value)} is not a whole number") from None
         return default
 
 
@@ -94,7 +95,7 @@ def float_(value: Any, default: float | None = None) -> float:
         return float(bounded(float(value)))
     except (TypeError, ValueError, OverflowError):
         if default is None:
-            raise ValueError("this is not a number") from None
+            raise ValueError(f"{show(value)} is not a number") from None
         return default
 
 
