@@ -21,6 +21,8 @@ from flowplan.lang.syntax import QUOTE, Fault, explain, expression_at
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, did_you_mean
 from flowplan.values.value import Unknown
 
+_MOST_MISTAKES = 100
+"""After so many mistakes in its form, a text is not read further."""
 _NO_KEY: Any = object()
 _OPEN: Any = object()
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|\ufeff")
@@ -79,6 +81,14 @@ def _add(
     found.add(Diagnostic.error(summary, span=span, snippet=snippet, suggestion=suggestion))
 
 
+def _report(found: Diagnostics, document: Document, offset: int, summary: str, suggestion: str) -> None:
+    """Name a mistake after which the text is read on, unless it is one too many."""
+    _add(found, document, offset, summary, suggestion)
+    if len(found) >= _MOST_MISTAKES:
+        what = "this file has too many mistakes to be read further"
+        raise _Stop(offset, what, "Mend the ones above first.", offset + 1)
+
+
 def _explain(found: Diagnostics, document: Document, error: yaml.MarkedYAMLError) -> None:
     """Report a syntax error with the usual causes named."""
     _tell(found, document, explain(document, error))
@@ -117,7 +127,8 @@ def _build(document: Document, found: Diagnostics) -> Any:
                 try:
                     value = resolve_tagged(event.tag, value)
                 except ValueError as error:
-                    _add(found, document, at, str(error), _PLAIN)
+                    what = _unless_hidden(document, at, str(error), "this value does not fit its tag")
+                    _report(found, document, at, what, _PLAIN)
                     if top is not None and (key is not _NO_KEY or not mapping):
                         value = BROKEN
             nodes += 1
@@ -142,13 +153,11 @@ def _build(document: Document, found: Diagnostics) -> Any:
                 "tag:yaml.org,2002:seq",
                 "!",
             ):
-                _add(
-                    found,
-                    document,
-                    at,
-                    f"the tag {event.tag.replace('tag:yaml.org,2002:', '!!')} is not supported",
-                    _PLAIN,
+                tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+                what = _unless_hidden(
+                    document, at, f"the tag {tag} is not supported", "tags are not supported"
                 )
+                _report(found, document, at, what, _PLAIN)
             outer.append((top, key, event.anchor, nodes))
             if event.anchor is not None:
                 anchors[event.anchor] = (_OPEN, 0)
@@ -167,14 +176,18 @@ def _build(document: Document, found: Diagnostics) -> Any:
             at = event.start_mark.index
             value, size = anchors.get(event.anchor, (_NO_KEY, 0))
             if value is _NO_KEY:
+                what = f"the anchor &{event.anchor} is not defined before this alias"
+                advice = f"Write &{event.anchor} before the value it repeats, further up."
+                advice = did_you_mean(event.anchor, anchors) or advice
+                told = _unless_hidden(document, at, what, "this alias names no anchor")
+                raise _Stop(at, told, advice if told == what else "A text that begins with * needs quotes.")
+            if value is _OPEN:
+                what = f"the alias *{event.anchor} stands inside what it names"
                 raise _Stop(
                     at,
-                    f"the anchor &{event.anchor} is not defined before this alias",
-                    did_you_mean(event.anchor, anchors)
-                    or f"Write &{event.anchor} before the value it repeats, further up.",
+                    _unless_hidden(document, at, what, "an alias stands inside what it names"),
+                    "Remove it.",
                 )
-            if value is _OPEN:
-                raise _Stop(at, f"the alias *{event.anchor} stands inside what it names", "Remove it.")
             if mapping and key is _NO_KEY and type(value) in (Map, Seq):
                 raise _Stop(
                     at, "a key must be plain text, not a mapping or a list", "Use the alias as a value."
@@ -233,15 +246,14 @@ class _Twice:
 
 def _duplicate(found: Diagnostics, document: Document, top: Map, key: Any, at: int) -> None:
     line, column = document.position(top.key_at(key))
-    _add(
-        found,
-        document,
-        at,
-        f"the key {key!r} stands twice in one mapping"
-        if not document.secret
-        else "a key stands twice in one mapping",
-        f"Remove one of them; the first is at {line}:{column}.",
-    )
+    what = f"the key {key!r} stands twice in one mapping"
+    what = _unless_hidden(document, at, what, "a key stands twice in one mapping")
+    _report(found, document, at, what, f"Remove one of them; the first is at {line}:{column}.")
+
+
+def _unless_hidden(document: Document, at: int, told: str, instead: str) -> str:
+    """A message that quotes the text at an offset, or another one where that must not be shown."""
+    return instead if document.hides(document.position(at)[0]) else told
 
 
 def _merge(found: Diagnostics, document: Document, target: Map, given: Any, at: int) -> int:
@@ -250,7 +262,7 @@ def _merge(found: Diagnostics, document: Document, target: Map, given: Any, at: 
     for source in given if type(given) is Seq else [given]:
         if type(source) is not Map:
             advice = "Write <<: *NAME, where &NAME stands before a mapping."
-            _add(found, document, at, "a merge key << takes a mapping or a list of mappings", advice)
+            _report(found, document, at, "a merge key << takes a mapping or a list of mappings", advice)
             return count
         for index, (key, value) in enumerate(list(source.items())):
             count += 1

@@ -20,7 +20,7 @@ MAX_DEPTH = 100
 """The deepest nesting of mappings and sequences."""
 MAX_EXPANSION = 500_000
 """How many nodes (or 64-character pieces of text) aliases and merge keys may add: the bound on alias bombs."""
-_MAY_HOLD_SECRET = re.compile(r"\b(?:sensitive|default)\b")
+_SECTION = re.compile(r"^([\"']?)([a-z]+)\1[ \t]*:", re.MULTILINE)
 
 
 class Map(dict[Any, Any]):
@@ -64,6 +64,7 @@ class Document:
         self.root: Any = None
         self._secrets: list[tuple[int, Any]] = []
         self._hidden: set[int] | None = None
+        self._veiled: list[tuple[int, int]] | None = None
         self._starts: list[int] | None = None
         self._ends: dict[int, int] | None = None
 
@@ -84,6 +85,10 @@ class Document:
             self._starts = starts
         return self._starts
 
+    def start_of(self, number: int) -> int:
+        """The offset where a line, counted from 1, begins."""
+        return self._lines()[number - 1]
+
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both from 1."""
         starts = self._lines()
@@ -93,29 +98,36 @@ class Document:
     def line(self, number: int) -> str:
         """The text of a line, without its break; "" in a secret document or beyond the end."""
         starts = self._lines()
-        if self.secret or not 1 <= number <= len(starts) or self._hides(number):
+        if not 1 <= number <= len(starts) or self.hides(number):
             return ""
         end = starts[number] if number < len(starts) else len(self.text)
-        line = self.text[starts[number - 1] : end].rstrip("\r\n")[:1000]
-        if self.root is None and _MAY_HOLD_SECRET.search(line) and "sensitive" in self.text:
-            return ""  # Why: in a text that cannot be read, no one knows which default is a secret
-        return line
+        return self.text[starts[number - 1] : end].rstrip("\r\n")[:1000]
+
+    def hides(self, number: int) -> bool:
+        """Whether a line, counted from 1, must not be shown, because it holds a secret or may hold one."""
+        if self.secret:
+            return True
+        if self._hidden is None:
+            self._hidden = self._find_hidden()
+        if self.root is None and self._veiled is None:
+            self._veiled = veiled(self.text)
+        veil = self._veiled if self.root is None else ()
+        return number in self._hidden or any(first <= number <= last for first, last in veil or ())
+
+    def _find_hidden(self) -> set[int]:
+        found: set[int] = set()
+        for start, node in self._secrets:
+            first = last = self.position(start)[0]
+            # Why not always: to find where a node ends is to parse the text again
+            if not (type(node) is str and node and self.text.startswith(node, start)):
+                last = self.position(self._last(start, node))[0]
+            found.update(range(first, last + 1))
+        return found
 
     def hide(self, start: int, node: Any) -> None:
         """Never show the lines of ``node``, whose text starts at ``start``: it holds a secret."""
         self._secrets.append((start, node))
         self._hidden = None
-
-    def _hides(self, number: int) -> bool:
-        if self._hidden is None:
-            self._hidden = set()
-            for start, node in self._secrets:
-                first = last = self.position(start)[0]
-                # Why not always: to find where a node ends is to parse the text again
-                if not (type(node) is str and node and self.text.startswith(node, start)):
-                    last = self.position(self._last(start, node))[0]
-                self._hidden.update(range(first, last + 1))
-        return number in self._hidden
 
     def _last(self, start: int, node: Any) -> int:
         """The offset where a node ends, with all that is in it; where it stands, not what its aliases repeat."""
@@ -207,6 +219,37 @@ class Document:
             if type(node) is Map and path[-1] in node:
                 return self.locate(node.key_at(path[-1]))
         return self.locate(self.offset_of(path, base))
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, without their breaks, as `Document.position` counts them."""
+    return re.split(r"\r\n|\r|\n", text)
+
+
+def veiled(text: str) -> list[tuple[int, int]]:
+    """The first and last line of each part that may hold a secret, of a text that cannot be read as YAML.
+
+    Where no one knows what is the default of which variable, that is all that stands below ``variables``; and the
+    whole text, where a secret may stand elsewhere and be repeated there, or what is sensitive is no variable.
+    """
+    if "sensitive" not in text:
+        return []
+    lines, below = lines_of(text), ""
+    whole = [(1, len(lines) + 1)]
+    found: list[tuple[int, int]] = []
+    for number, line in enumerate(lines, 1):
+        section = _SECTION.match(line)
+        if section is not None:
+            below = section[2]
+            if below == "variables":
+                found.append((number, number))
+        elif below == "variables":
+            found[-1] = (found[-1][0], number)
+        if below == "variables" and ("*" in line or "<<" in line):
+            return whole
+        if "sensitive" in line and below not in ("variables", "outputs"):
+            return whole
+    return found
 
 
 def events(text: str) -> Iterator[Any]:

@@ -8,8 +8,9 @@ from typing import Any
 from attrs import frozen
 
 from flowplan.lang.build import parse_document
-from flowplan.lang.document import Document, Map
+from flowplan.lang.document import Document, Map, lines_of
 from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
+from flowplan.lang.secrets import hide_secrets
 from flowplan.lang.stack import Source
 from flowplan.lang.value_types import ValueType, plain, read_text, type_of
 from flowplan.lang.variables import VariableSource, parse_variables
@@ -75,25 +76,19 @@ def explain_variables(
     return explained, found
 
 
-def secret_texts(source: Source) -> list[str] | None:
-    """Texts in a file that must not be shown: the defaults of sensitive variables, line by line.
+def secret_texts(source: Source) -> tuple[set[str], list[str]] | None:
+    """What must not be shown of a file: whole lines (without blanks around them), and texts wherever they stand.
 
     None: nothing of the file may be shown, because it is a file of values.
     """
     name = source.path.rsplit("/", 1)[-1]
     if name.endswith(("vars.yaml", "vars.yml")):
         return None
-    document, _ = parse_document(source.path, source.text, secret=True)
-    secrets: list[str] = []
-    for _, _, node in _declarations(document):
-        if type(node) is Map and node.get("sensitive", False) is not False:
-            start = document.offset_of(("default",), node)
-            written = document.text[start : document.end_of(start)]
-            said = [str(leaf) for _, leaf in leaves(node.get("default")) if leaf is not None]
-            # Both as it is written and as it is read: escapes may make them differ.
-            for text in (written, *said):
-                secrets += [line.strip() for line in text.splitlines() if len(line.strip()) > 1]
-    return secrets
+    document, _ = parse_document(source.path, source.text)
+    secrets = hide_secrets(document)
+    lines = {line.strip() for number, line in enumerate(lines_of(source.text), 1) if document.hides(number)}
+    said = [str(leaf) for _, leaf in leaves(secrets) if leaf is not None]
+    return lines, [line.strip() for text in said for line in text.splitlines() if len(line.strip()) > 1]
 
 
 def _declarations(document: Document) -> Iterator[tuple[str, int, Any]]:

@@ -13,6 +13,7 @@ from flowplan.lang.complaints import FOREIGN_SECTIONS
 from flowplan.lang.descent import describe
 from flowplan.lang.document import Document, Map
 from flowplan.lang.findings import Findings
+from flowplan.lang.secrets import hide_secrets
 from flowplan.lang.stack import Source
 from flowplan.values.address import NAME, Kind
 from flowplan.values.diagnostic import did_you_mean
@@ -83,6 +84,7 @@ class Sections:
         if root is None:
             self.unreadable |= found.has_errors
             return
+        self.findings.keep_secret(hide_secrets(document))
         if type(root) is not Map:
             self.unreadable = True
             what = "a module's file" if self.module else "a stack file"
@@ -132,12 +134,13 @@ class Sections:
         return named[0] if named else None
 
     def _twice(self, first: Entry, other: Entry, summary: str, advice: str = "") -> None:
-        """Report what stands in two places: one report, at the second, that names both."""
-        place = first.document.span(first.at, first.end)
+        """Report what stands in two places, at each of them, so that an editor marks both."""
         tail = f"; {advice}." if advice else "."
-        self.findings.at(
-            other.document, other.at, summary, f"The first one is at {place}{tail}", end=other.end
-        )
+        for here, there, which in ((first, other, "Another"), (other, first, "The first")):
+            place = there.document.span(there.at, there.end)
+            self.findings.at(
+                here.document, here.at, summary, f"{which} one is at {place}{tail}", end=here.end
+            )
 
     def items(self, section: str, what: str) -> tuple[list[Entry], bool]:
         """What is declared in a section, over all files, and whether all of it could be read; done once."""

@@ -14,7 +14,7 @@ from typing import cast
 import yaml
 from attrs import frozen
 
-from flowplan.lang.document import Document, events
+from flowplan.lang.document import MAX_DEPTH, Document, events, lines_of
 
 QUOTE = 'Quote the whole value: key: "{{ … }}".'
 """What to do about an expression outside quotes, where the value itself is not shown."""
@@ -38,25 +38,28 @@ class _Text:
     """The text around an error, as the causes ask about it."""
 
     def __init__(self, document: Document, error: yaml.MarkedYAMLError) -> None:
-        self.text, self.secret = document.text, document.secret
+        self.text = document.text
         self.problem = str(error.problem or error.context or "this is not YAML")
         self.context = str(error.context or "")
         context = error.context_mark
         mark = error.problem_mark or context
         self.at = min(mark.index, len(self.text)) if mark is not None else 0
         self.opened = min(context.index, len(self.text)) if context is not None else self.at
-        self.lines = self.text.splitlines() or [""]
+        self.lines = lines_of(self.text)
         self.number = document.position(self.at)[0]
         self.begin = self.at - document.position(self.at)[1] + 1
         self.line = self.lines[self.number - 1] if self.number <= len(self.lines) else ""
         self.before = self.line[: self.at - self.begin]
         self.document = document
+        self.secret = self.hides(self.number) or self.hides(document.position(self.opened)[0])
+
+    def hides(self, number: int) -> bool:
+        """Whether nothing that a line holds may be told."""
+        return self.document.hides(number)
 
     def start_of(self, number: int) -> int:
         """The offset of a line's first character that is no space."""
-        line = self.lines[number - 1]
-        position = sum(len(other) for other in self.text.splitlines(keepends=True)[: number - 1])
-        return position + indent_of(line)
+        return self.document.start_of(number) + indent_of(self.lines[number - 1])
 
     def above(self, number: int) -> list[tuple[int, str]]:
         """The lines above one that hold more than a comment, the nearest first, with their numbers."""
@@ -109,7 +112,8 @@ def explain(document: Document, error: yaml.MarkedYAMLError) -> Fault:
 
 def expression_at(document: Document, offset: int) -> Fault | None:
     """The mistake of an expression outside quotes in the line of an offset, if there is one."""
-    column = document.position(offset)[1]
+    number, column = document.position(offset)
+    hidden = document.hides(number)
     begin = offset - column + 1
     stop = document.text.find("\n", begin)
     line = document.text[begin : len(document.text) if stop < 0 else stop].rstrip()
@@ -118,9 +122,19 @@ def expression_at(document: Document, offset: int) -> Fault | None:
         return None
     entry = _ENTRY.fullmatch(line)
     at = entry.start(3) if entry is not None else len(line) - len(line.lstrip(" -"))
-    whole = at == found.start(1) and not document.secret
-    advice = quoted(line, document.secret) if whole else QUOTE
+    whole = at == found.start(1) and not hidden
+    advice = quoted(line, hidden) if whole else QUOTE
     return Fault(begin + found.start(1), "an expression stands outside quotes", advice, begin + len(line))
+
+
+def _too_deep(text: _Text) -> Fault | None:
+    """What the parser itself refuses, which looks ahead further than `flowplan.lang.build` counts."""
+    if "nesting depth" not in text.problem:
+        return None
+    # Why not where it gave up: that may be a thousand characters on, where no one looks
+    opened = [at for at, character in enumerate(text.before) if character in "[{"][MAX_DEPTH:]
+    start = text.begin + opened[0] if opened else text.at
+    return Fault(start, f"nested more than {MAX_DEPTH} levels deep", "Write fewer levels.")
 
 
 def _expression(text: _Text) -> Fault | None:
@@ -234,14 +248,16 @@ def _value_with_colon(text: _Text) -> Fault | None:
 def _glued_at(text: _Text, number: int, glued: re.Match[str]) -> Fault:
     start = text.start_of(number)
     advice = (
-        f"Write {glued[1]}: {glued[2]}." if not text.secret and len(glued[0]) < _LONGEST else "Put one there."
+        f"Write {glued[1]}: {glued[2]}."
+        if not text.hides(number) and len(glued[0]) < _LONGEST
+        else "Put one there."
     )
     return Fault(start, "there is no space after the colon", advice, start + len(glued[0].strip()))
 
 
 def _no_colon(text: _Text, number: int) -> Fault:
     start, line = text.start_of(number), text.lines[number - 1].strip()
-    if re.fullmatch(r"[\w-]+", line) and not text.secret:
+    if re.fullmatch(r"[\w-]+", line) and not text.hides(number):
         return Fault(start, "a colon is missing after this key", f"Write {line}: instead.", start + len(line))
     advice = "Write key: value, or indent the line as far as the text above that it belongs to."
     return Fault(start, "this line is no entry: it has no colon", advice, start + len(line))
@@ -320,6 +336,7 @@ def _version(text: _Text) -> Fault | None:
 
 
 _CAUSES: tuple[Callable[[_Text], Fault | None], ...] = (
+    _too_deep,
     _expression,
     _tab,
     _open_quote,

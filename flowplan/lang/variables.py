@@ -26,8 +26,6 @@ from flowplan.values.diagnostic import Diagnostic, Diagnostics, Severity, Span, 
 from flowplan.values.value import Path, Sensitive, path_text
 
 _FIELDS = ("type", "fields", "default", "description", "sensitive", "validate", "deprecated")
-_OPEN_FIELDS = ("type", "description", "sensitive", "validate", "deprecated")
-"""What may be shown of a sensitive variable."""
 _MOST_MISFITS = 20
 """The most mistakes that are told of one value."""
 __all__ = ["TYPES", "Declared", "VariableSource", "declare", "parse_variables", "read_text", "settle"]
@@ -116,11 +114,6 @@ def declare(world: World, name: str, document: Document, at: int, node: Any, nod
         declared.ok = False
         return declared
     declared.node = node
-    if node.get("sensitive", False) is not False:
-        for key, value in node.items():
-            if key not in _OPEN_FIELDS:  # Why not the default alone: a misspelt one holds a secret too
-                document.hide(node.value_at(key), value)
-                world.findings.keep_secret(plain(value))
     declared.type, wrong = type_of(node)
     for error in wrong:
         scope.fail(_offset(document, node, error), error.message, error.suggestion)

@@ -35,6 +35,8 @@ def _excerpt(diagnostic: Diagnostic, paint: Paint) -> list[str]:
     if span is None or not span.line or not line:
         return []
     start = max(span.column - 1, 0)
+    if start > len(line):
+        return []  # a very long line, of which not all is kept
     end = span.end_column - 1 if span.end_line == span.line and span.end_column > span.column else start + 1
     cut = max(0, start - 60) if len(line) > _WIDE else 0
     text = line[cut : cut + _WIDE]
@@ -49,9 +51,11 @@ def _excerpt(diagnostic: Diagnostic, paint: Paint) -> list[str]:
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic], paint: Paint) -> str:
-    """Many, separated by empty lines; past the first hundred only their number is told (``--json`` has them all)."""
+    """Many, separated by empty lines; past the first hundred only their number is told (``--json`` has more of them)."""
     found = list(diagnostics)
-    parts = [render_diagnostic(diagnostic, paint) for diagnostic in found[:_MOST]]
-    if more := len(found) - _MOST:
-        parts += [f"… and {more} more like these; flowplan validate --json lists all.\n"] if more > 0 else []
+    kept = [one for one in found if not one.more]
+    parts = [render_diagnostic(diagnostic, paint) for diagnostic in kept[:_MOST]]
+    if more := len(kept[_MOST:]) + sum(one.more for one in found):
+        listed = f"the first {len(kept):,}" if len(kept) < len(found) else "all"
+        parts.append(f"… and {more:,} more like these; flowplan validate --json lists {listed}.\n")
     return "\n".join(parts)

@@ -42,7 +42,8 @@ class Span:
 class Diagnostic:
     """One problem: what is wrong (``summary``), more of it (``detail``), and what would be right (``suggestion``).
 
-    ``snippet`` is the source line that ``span`` starts on, kept so that a report needs no file access.
+    ``snippet`` is the source line that ``span`` starts on, kept so that a report needs no file access. ``more`` is how
+    many further ones, of its severity, one stands for that says only that they were not kept.
     """
 
     severity: Severity
@@ -52,6 +53,7 @@ class Diagnostic:
     address: Address | None = None
     suggestion: str = ""
     snippet: str = ""
+    more: int = 0
 
     @classmethod
     def error(cls, summary: str, detail: str = "", **more: object) -> Diagnostic:

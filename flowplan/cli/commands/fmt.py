@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attrs import evolve
 
 from flowplan.cli.context import Context
 from flowplan.cli.project import read_source
@@ -117,10 +118,13 @@ def _show(source: Source, result: str, diff: bool, context: Context) -> None:
     if not diff:
         click.echo(clean(source.path))
         return
-    secrets = secret_texts(source)
+    before, after = secret_texts(source), secret_texts(evolve(source, text=result))
     for line in _difference(source, result):
         colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        hidden = secrets is None or any(secret in line for secret in secrets)
+        hidden = any(
+            secrets is None or line[1:].strip() in secrets[0] or any(one in line for one in secrets[1])
+            for secrets in (before, after)
+        )
         told = hidden and not line.startswith(("---", "+++", "@@"))
         plain = f"{line[0]}(not shown: a value that may be secret)" if told else clean(line.rstrip("\r\n"))
         click.echo(context.paint(plain, colour) if colour else plain)

@@ -34,12 +34,12 @@ def command(path: str, variables: tuple[str, ...], var_files: tuple[str, ...], a
     except FlowplanError as error:
         found = list(error.diagnostics)
     if as_json:
-        errors = sum(d.is_error for d in found)
+        errors, warnings = (sum(d.more or 1 for d in found if d.is_error is bad) for bad in (True, False))
         document = {
             "format_version": "1.0",
             "valid": not errors,
             "error_count": errors,
-            "warning_count": len(found) - errors,
+            "warning_count": warnings,
             "diagnostics": [diagnostic_document(d) for d in found],
         }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
