@@ -143,7 +143,7 @@ def test_a_module_on_disk_is_applied_and_its_mistakes_name_its_file(flowplan: Ru
     code, said = flowplan("validate", "stack")
     assert code == 1
     assert "mod/m.yaml:1:15" in said
-    assert flowplan("apply", "p.json", "--auto-approve")[0] == 1
+    assert flowplan("apply", "p.json", "--auto-approve")[0] == 8
 
 
 @pytest.mark.parametrize(
