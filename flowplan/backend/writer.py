@@ -195,6 +195,7 @@ class SqliteWriter:
             commit.put_all(snapshot.records.values())
             commit.put_outputs(snapshot.outputs)
             commit.facts |= {"lineage": snapshot.lineage, "project": snapshot.project}
+            commit.facts["source"] = snapshot.source or commit.facts["source"]
             commit.next_serial(self._now(), what, snapshot.serial)
 
     def _lay_anew(self, commit: Commit) -> None:

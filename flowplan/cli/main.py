@@ -30,7 +30,7 @@ _COMMANDS = {
     "destroy": ("destroy", "Remove everything a stack has made."),
     "show": ("show", "Show a saved plan, or the recorded state."),
     "output": ("output", "Print the outputs of a stack."),
-    "state": ("state", "List and show what is recorded."),
+    "state": ("state", "Look at what is recorded and was, and edit it by hand."),
     "scan": ("scan", "Compare everything live in the project with every known state."),
     "run": ("run", "Submit one task file as a one-off."),
     "status": ("status", "Show how the recorded tasks stand."),

@@ -24,14 +24,25 @@ def recorded(context: Context, stack: str | None) -> Iterator[tuple[Project, Sql
     Raises:
         FlowplanError: there is none, or more than one and no name.
     """
+    with chosen(context, stack) as (project, backend, name):
+        yield project, backend, backend.snapshot(name)
+
+
+@contextmanager
+def chosen(context: Context, stack: str | None) -> Iterator[tuple[Project, SqliteBackend, str]]:
+    """The name of the stack that is meant, without reading its state: that may be damaged.
+
+    Raises:
+        FlowplanError: there is none, or more than one and no name.
+    """
     project = find_project(Path.cwd(), context.environ)
     backend = context.backend(project)
     try:
         names = backend.stacks()
-        chosen = stack or _only(names, backend, project)
-        if chosen not in names:
-            raise unknown_stack(chosen, names, project)
-        yield project, backend, backend.snapshot(chosen)
+        name = stack or _only(names, backend, project)
+        if name not in names:
+            raise unknown_stack(name, names, project)
+        yield project, backend, name
     finally:
         backend.close()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from flowplan.ports import LockInfo
 from flowplan.report.paint import Paint, clean
+from flowplan.state.journal import Entry, Operation
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import Fingerprint, transform
@@ -28,6 +30,16 @@ def record_document(record: Record) -> dict[str, Any]:
         "attributes": transform(dict(record.attributes), mark),
         "dependencies": [str(address) for address in record.dependencies],
         "prevent_destroy": record.protected,
+    }
+
+
+def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
+    """All of a stack's records as JSON-shaped data; secrets are marked, never shown."""
+    return {
+        "stack": snapshot.stack,
+        "lineage": snapshot.lineage,
+        "serial": snapshot.serial,
+        "resources": [record_document(record) for record in snapshot.records.values()],
     }
 
 
@@ -65,3 +77,68 @@ def render_snapshot(snapshot: Snapshot, paint: Paint) -> str:
     """All of a stack's records."""
     head = f"Stack {clean(snapshot.stack)}, serial {snapshot.serial}, lineage {snapshot.lineage}"
     return "\n\n".join([head, *(render_record(record, paint) for record in snapshot.records.values())])
+
+
+_FATE = {
+    Operation.CREATE: "is looked for by its name, and adopted; where nothing is found, nothing was made",
+    Operation.UPDATE: "is read again, and finished",
+    Operation.DELETE: "is deleted again; what is gone stays gone",
+}
+
+
+def render_operations(stack: str, left: Sequence[Entry], lock: LockInfo | None, paint: Paint) -> str:
+    """The operations that began and did not end, and what becomes of each."""
+    lines = []
+    for entry in left:
+        facts = {
+            "name": entry.name,
+            "id": entry.id,
+            "begun": format_instant(entry.begun_at),
+            "run": entry.run,
+        }
+        said = ", ".join(f"{name} {clean(value)}" for name, value in facts.items() if value)
+        lines.append(f"{paint(clean(str(entry.address)), 'bold')}: {entry.operation.value} ({said})")
+        lines.append(f"    {_FATE[entry.operation]}.")
+    if not lines:
+        return f"No operation on stack {clean(stack)} is open."
+    if lock is not None:
+        lines.append(
+            f"\n{clean(lock.who)} (process {lock.pid} on {clean(lock.host)}) holds the lock and may be at work on them."
+        )
+    lines.append("\nflowplan recover settles them, and so does the next apply.")
+    return "\n".join(lines)
+
+
+def operations_document(stack: str, left: Sequence[Entry], lock: LockInfo | None) -> dict[str, Any]:
+    """The operations that began and did not end as JSON-shaped data."""
+    return {
+        "format_version": "1.0",
+        "stack": stack,
+        "operations": [
+            {
+                "number": entry.number,
+                "address": str(entry.address),
+                "operation": entry.operation.value,
+                "name": entry.name or None,
+                "id": entry.id or None,
+                "region": entry.region or None,
+                "begun_at": format_instant(entry.begun_at),
+                "run": entry.run,
+            }
+            for entry in left
+        ],
+        "lock": None
+        if lock is None
+        else {
+            "id": lock.id,
+            "operation": lock.operation,
+            "who": lock.who,
+            "host": lock.host,
+            "pid": lock.pid,
+            "created_at": format_instant(lock.created_at),
+            "expires_at": format_instant(lock.expires_at),
+            "token": lock.token,
+            "steps_done": lock.done,
+            "steps": lock.steps,
+        },
+    }

@@ -33,8 +33,9 @@ class ExitCode(IntEnum):
     )
     REFUSED = (
         4,
-        "refused by a guard: the plan would destroy data or give up money that nobody allowed it to",
-        "the message names the option that allows it",
+        "refused by a guard: the plan would destroy data or give up money that nobody allowed it to; `state push` of "
+        "another or an older state; `state rollback` that would leave an object on no record",
+        "the message names the option that allows it, or what does not fit",
     )
     PARTLY = (
         5,
@@ -53,7 +54,11 @@ class ExitCode(IntEnum):
         "one that `--approve` names",
         "plan again",
     )
-    UNKNOWN = 9, "the outcome of a change is unknown", "`plan` shows it, `apply` settles it"
+    UNKNOWN = (
+        9,
+        "the outcome of a change is unknown; `state` edits no record meanwhile",
+        "`plan` shows it, `apply` settles it",
+    )
     USAGE = 64, "the command line is wrong", "`flowplan COMMAND --help`"
     TIMED_OUT = 124, "`wait --timeout`: the time ran out, and the tasks go on", "wait again"
     HUNG_UP = 129, "ended by SIGHUP, as when the terminal is closed", "as for 130"
