@@ -107,7 +107,8 @@ def _refuse(present: Snapshot, wanted: Snapshot, is_same: bool) -> None:
 
 def _refusal(summary: str, detail: str, suggestion: str) -> FlowplanError:
     return FlowplanError(
-        Diagnostic.error(summary, f"{detail} Nothing was recorded.", suggestion=suggestion), exit_code=ExitCode.REFUSED
+        Diagnostic.error(summary, f"{detail} Nothing was recorded.", suggestion=suggestion),
+        exit_code=ExitCode.REFUSED,
     )
 
 

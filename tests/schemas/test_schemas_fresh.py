@@ -12,12 +12,8 @@ from fresh_files import ROOT, check, dumped
 from flowplan.lang.schema import stack_schema
 from flowplan.models.catalogue import all_models
 from flowplan.models.schema import models_schema
-<<<<<<< HEAD
 from flowplan.plan.schema import explain_schema, plan_schema, scan_schema, validate_schema
-=======
-from flowplan.plan.schema import plan_schema, scan_schema, validate_schema
 from flowplan.state.schema import state_schema
->>>>>>> 480380c (Show every serial of a state, and edit it by hand without losing anything)
 
 SCHEMAS = {
     "stack": stack_schema,
