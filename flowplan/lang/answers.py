@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowplan.lang.functions import MAX_TOTAL_WORK, Meter
+from flowplan.lang.functions.bounds import MAX_TOTAL_WORK, Meter
 from flowplan.values.diagnostic import FlowplanError
 from flowplan.values.value import Lookup, NotYetKnown, Reference, Unknown
 

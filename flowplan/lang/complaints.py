@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flowplan.lang.functions import FILTERS_ALLOWED, TESTS_ALLOWED
 from flowplan.lang.words import ExpressionError
 from flowplan.resources.attribute import ResourceKind
 from flowplan.values.address import Address, Kind
@@ -34,6 +33,8 @@ def unreadable(text: str, message: str, line: int) -> ExpressionError:
     where = lines[min(len(lines), max(1, line)) - 1].strip()
     named = re.match(r"No (filter|test) named '([^']*)'", message)
     if named:
+        from flowplan.lang.functions import FILTERS_ALLOWED, TESTS_ALLOWED
+
         known = FILTERS_ALLOWED if named[1] == "filter" else TESTS_ALLOWED
         near = did_you_mean(named[2], known) or f"The {named[1]}s are: {', '.join(sorted(known))}."
         return ExpressionError(f"there is no {named[1]} {named[2]!r}", near, named[2])

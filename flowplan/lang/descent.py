@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
-import jinja2
-from jinja2.runtime import Undefined
-
 from flowplan.lang.answers import answered
 from flowplan.lang.complaints import of_python
-from flowplan.lang.functions import is_missing, item_of, name_of
-from flowplan.lang.sandbox import undefined, undefined_because
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.value import Sensitive, Unknown
+
+
+def is_undefined(value: Any) -> bool:
+    """Whether it stands for something missing. Jinja is not imported for that: without it, there is no such value."""
+    runtime = sys.modules.get("jinja2.runtime")
+    return runtime is not None and isinstance(value, runtime.Undefined)
 
 
 def descend(value: Any, parts: Iterable[Any], source: str) -> Any:
     """What ``parts`` lead to below ``value``, through unknown and sensitive values; undefined where they do not."""
     rest = tuple(parts)
+    if not rest:
+        return value
+    from flowplan.lang.functions import is_missing, item_of
+    from flowplan.lang.sandbox import undefined, undefined_because
+
     while rest:
         kind = type(value)
         if kind is Sensitive:
             inner = descend(value.reveal(), rest, source)
-            if isinstance(inner, Undefined):
+            if is_undefined(inner):
                 return undefined_because("the sensitive value has no such part")
             return sensitive(inner)
         if kind is Unknown:
             return _part(value, rest, source)
-        if isinstance(value, Undefined):
+        if is_undefined(value):
             return value
         found = item_of(value, rest[0])
         if is_missing(found):
@@ -48,12 +55,12 @@ def _part(whole: Unknown, rest: tuple[Any, ...], source: str) -> Unknown:
 
 
 def _defined(value: Any) -> Any:
-    if isinstance(value, Undefined):
+    if is_undefined(value):
         raise FlowplanError(Diagnostic.error(reason(value)))
     return value
 
 
-def reason(value: Undefined) -> str:
+def reason(value: Any) -> str:
     """Why it is undefined."""
     return str(value._undefined_message)
 
@@ -84,12 +91,15 @@ def describe(value: Any) -> str:
         return "a sensitive value"
     if type(value) is Unknown:
         return "a value known only after apply"
+    from flowplan.lang.functions import name_of
+
     return name_of(value)
 
 
 def words(error: Exception) -> str:
     """What an exception out of an expression tells its writer."""
-    if isinstance(error, jinja2.UndefinedError):
+    exceptions = sys.modules.get("jinja2.exceptions")
+    if exceptions is not None and isinstance(error, exceptions.UndefinedError):
         return str(error.message)
     if isinstance(error, ZeroDivisionError):
         return "the expression divides by zero"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowplan.lang.answers import Answers
-from flowplan.lang.functions import MAX_WORK, Meter
+from flowplan.lang.functions.bounds import MAX_WORK, Meter
 from flowplan.values.value import Reference, Sensitive, Unknown
 
 

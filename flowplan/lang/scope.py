@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from jinja2.runtime import Undefined
-
 from flowplan.lang.answers import Answers, answers_of
-from flowplan.lang.descent import descend, describe, reason, words
+from flowplan.lang.descent import descend, describe, is_undefined, reason, words
 from flowplan.lang.document import Document, Map, Seq
-from flowplan.lang.file_functions import file_functions
-from flowplan.lang.functions import as_text
 from flowplan.lang.functions.bounds import PIECE, TooLarge, size_of
 from flowplan.lang.pointing import meant, spot
 from flowplan.lang.run import Pending, Run, Silent
@@ -195,7 +191,7 @@ class Scope:
         if program.path is not None:
             value = self._get(program.path, (), run)
             self.references.update(run.references)
-            if isinstance(value, Undefined):
+            if is_undefined(value):
                 raise ExpressionError(reason(value), needle=program.path.text)
             if type(value) in (dict, list):
                 self.world.meter.left -= len(value)  # Why: everyone who reads it looks at all of it
@@ -233,6 +229,8 @@ class Scope:
                 run.seen.add(number)
                 return run.bare(self._get(program.paths[number], subscripts, run))
 
+            from flowplan.lang.file_functions import file_functions
+
             return program.run(resolve, file_functions(self.world, run, self._filled))
         except (Pending, Silent, NotYetKnown, FlowplanError):
             raise
@@ -251,6 +249,8 @@ class Scope:
         return failed
 
     def _joined(self, program: Program, run: Run) -> str:
+        from flowplan.lang.functions import as_text
+
         texts: list[str] = []
         pending = False
         for piece in program.pieces:
@@ -259,7 +259,7 @@ class Scope:
                 continue
             assert type(piece) is PathExpr
             value = self._get(piece, (), run)
-            if isinstance(value, Undefined):
+            if is_undefined(value):
                 raise ExpressionError(reason(value), needle=piece.text)
             if type(value) is Unknown and value.type in ("list", "map"):
                 message = f"a {value.type} cannot stand inside a text. Write {{{{ … | tojson }}}}, or choose what to show."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowplan.lang.document import Document
 from flowplan.lang.findings import Findings
 from flowplan.lang.folders import Folders, NoFolders
-from flowplan.lang.functions import MAX_TOTAL_WORK, Meter
+from flowplan.lang.functions.bounds import MAX_TOTAL_WORK, Meter
 from flowplan.lang.order import Order
 from flowplan.lang.sections import Sections
 from flowplan.lang.stack import Query, Results

@@ -14,7 +14,6 @@ from attrs import field, frozen
 
 from flowplan.lang.build import parse_document
 from flowplan.lang.descent import describe
-from flowplan.lang.functions.amounts import bytes_of
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.quantity import Money, format_instant, parse_duration, parse_instant
 from flowplan.values.value import Path, Sensitive, Unknown, path_text
@@ -78,6 +77,8 @@ def _size(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (str, int)) or len(str(value)) > _LONGEST:
         raise wrong
     try:
+        from flowplan.lang.functions.amounts import bytes_of
+
         size = bytes_of(str(value))
     except ValueError:
         raise wrong from None
