@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
@@ -163,16 +163,48 @@ async def open_api(
         provider = MithrilProvider(Client(url, key), project, region, keys if served is None else None)
         await closing.enter_async_context(provider)
         if served is not None:
-            from flowplan.sandbox import open_sandbox
+            folder = served
 
-            sandbox = open_sandbox(served)
-            closing.callback(sandbox.close)
-            yield Connection(provider, sandbox.access, is_local=True)
+            def folder_access() -> InstanceAccess:
+                from flowplan.sandbox import open_sandbox
+
+                sandbox = open_sandbox(folder)
+                closing.callback(sandbox.close)
+                return sandbox.access
+
+            yield Connection(provider, _AccessLater(folder_access), is_local=True)
             return
-        access = _ssh_access(provider, keys) if find_spec("asyncssh") else None
-        if access is not None:
+
+        def ssh_access() -> InstanceAccess:
+            access = _ssh_access(provider, keys)
             closing.push_async_callback(access.close)
-        yield Connection(provider, access)
+            return access
+
+        yield Connection(provider, _AccessLater(ssh_access) if find_spec("asyncssh") else None)
+
+
+class _AccessLater:
+    """A way into instances that is opened when it is first used: most plans have no use for it."""
+
+    def __init__(self, opened: Callable[[], InstanceAccess]) -> None:
+        self._opening = opened
+        self._opened: InstanceAccess | None = None
+
+    def _access(self) -> InstanceAccess:
+        if self._opened is None:
+            self._opened = self._opening()
+        return self._opened
+
+    async def completion(self, task_id: str) -> Mapping[str, Any] | None:
+        """See `InstanceAccess`."""
+        return await self._access().completion(task_id)
+
+    async def log(self, task_id: str, node: int, stream: str, offset: int) -> tuple[bytes, int] | None:
+        """See `InstanceAccess`."""
+        return await self._access().log(task_id, node, stream, offset)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._access(), name)
 
 
 def _ssh_access(provider: MithrilProvider, keys: LocalKeys) -> SshAccess:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-import httpx  # noqa: TID253 - this module is imported only when a request is about to be made
+from flowplan.provider.library import httpx
 
 
 class Answers(Protocol):

@@ -86,7 +86,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def classify(error: Exception) -> Failure:
     """The failure that an httpx exception stands for. The exception itself (it holds the request) is let go."""
-    import httpx
+    from flowplan.provider.library import httpx
 
     if isinstance(error, httpx.PoolTimeout):
         return Failure(Trouble.POOL)

@@ -170,7 +170,7 @@ class Client:
 
     def _http(self) -> httpx.AsyncClient:
         if self._opened is None:
-            import httpx
+            from flowplan.provider.library import httpx
 
             # Why: building a TLS context takes 80 ms, and http:// to this machine uses none; nor may a proxy
             # from the environment be asked for it. Redirects are never followed, so no https:// can follow.
@@ -192,7 +192,7 @@ class Client:
     async def _exchange(
         self, method: str, path: str, params: Mapping[str, str] | None, body: Any, key: str
     ) -> Answer | Failure:
-        import httpx
+        from flowplan.provider.library import httpx
 
         headers = {
             "Authorization": f"Bearer {self._key.reveal()}",  # the request that needs it

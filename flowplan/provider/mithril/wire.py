@@ -1,4 +1,4 @@
-"""The wire shapes that are used, as attrs classes, and the one converter that reads them (provider.md, section 2).
+"""The wire shapes that are used, as attrs classes, and what reads them (provider.md, section 2).
 
 Unknown fields are ignored, and a null stands wherever the API's description or its habits allow one. What
 is asked for by name must be there with the right JSON type: a text is never made out of a number.
@@ -6,13 +6,12 @@ is asked for by name must be there with the right JSON type: a text is never mad
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
+import attrs
 from attrs import field, frozen
-
-if TYPE_CHECKING:
-    from cattrs import Converter
 
 T = TypeVar("T")
 
@@ -157,47 +156,85 @@ class ReservationOffer:
     total_price: str
 
 
-def _strict(kind: type[T], words: str) -> Any:
-    def take(value: Any, _: Any) -> T:
-        if type(value) is kind:
-            return value
-        raise TypeError(f"expected {words}, not {'null' if value is None else type(value).__name__}")
+class _Misfit(Exception):
+    """Fields that cannot be read, by their paths."""
 
-    return take
+    def __init__(self, paths: list[str]) -> None:
+        super().__init__()
+        self.paths = paths
 
 
-def _whole(value: Any, _: Any) -> int:
-    if type(value) is int:
-        return value
+_ABSENT: Any = object()
+_Taker = Callable[[Any], Any]
+_FieldReader = tuple[str, frozenset[type], _Taker | None, bool, Any, Callable[[], Any] | None]
+"""Of one field: its name, the types that are taken as they are, what takes other values, whether it must be there,
+and what stands for it otherwise: a value, or what makes one."""
+
+
+def _whole(value: Any) -> int:
     if type(value) is float and value.is_integer():
         return int(value)
-    raise TypeError(f"expected a whole number, not {'null' if value is None else type(value).__name__}")
+    raise TypeError
 
 
-def _texts(value: Any, _: Any) -> list[str]:
+def _texts(value: Any) -> list[str]:
     if value is None:
         return []
     if type(value) is list and all(type(item) is str for item in value):
         return value
-    raise TypeError("expected a list of texts")
+    raise TypeError
+
+
+def _launch(value: Any) -> LaunchSpecification:
+    if value is None:
+        return LaunchSpecification()
+    if type(value) is not dict:
+        raise TypeError
+    return _read(LaunchSpecification, value)
+
+
+_OWN: Mapping[Any, _Taker] = {list[str]: _texts, LaunchSpecification: _launch}
 
 
 @cache
-def _converter(careful: bool) -> Converter:
-    """``careful`` gathers where a document went wrong, which costs time that right ones need not pay."""
-    from cattrs import Converter
-    from cattrs.gen import make_dict_structure_fn
+def _readers(kind: Any) -> tuple[_FieldReader, ...]:
+    """How each field of a class is read, in the order of its constructor."""
+    found = []
+    for one in attrs.fields(attrs.resolve_types(kind)):
+        taker = _OWN.get(one.type)
+        arms = (one.type,) if get_origin(one.type) is None else get_args(one.type)
+        taken = frozenset() if taker is not None else frozenset(arms)
+        if int in taken:
+            taker = _whole
+        default: Any = one.default
+        factory = default.factory if isinstance(default, attrs.Factory) else None  # type: ignore[arg-type]
+        required = default is attrs.NOTHING
+        found.append((one.name, taken, taker, required, None if factory else default, factory))
+    return tuple(found)
 
-    converter = Converter(detailed_validation=careful, forbid_extra_keys=False)
-    converter.register_structure_hook(str, _strict(str, "a text"))
-    converter.register_structure_hook(bool, _strict(bool, "true or false"))
-    converter.register_structure_hook(int, _whole)
-    converter.register_structure_hook_func(lambda kind: kind == list[str], _texts)
-    launch = make_dict_structure_fn(LaunchSpecification, converter, _cattrs_detailed_validation=careful)
-    converter.register_structure_hook(
-        LaunchSpecification, lambda value, kind: launch({} if value is None else value, kind)
-    )
-    return converter
+
+def _read(kind: type[T], document: Mapping[str, Any]) -> T:
+    values = []
+    wrong: list[str] = []
+    get = document.get
+    for name, taken, taker, required, default, factory in _readers(kind):  # type: ignore[arg-type]
+        value = get(name, _ABSENT)
+        if type(value) in taken:
+            values.append(value)
+        elif value is _ABSENT and not required:
+            values.append(default if factory is None else factory())
+        elif value is _ABSENT or taker is None:
+            wrong.append(name)
+        else:
+            try:
+                values.append(taker(value))
+            except TypeError:
+                wrong.append(name)
+            except _Misfit as misfit:
+                wrong += [f"{name}.{path}" for path in misfit.paths]
+    if wrong:
+        raise _Misfit(wrong)
+    return kind(*values)
 
 
 def structure(kind: type[T], document: Any) -> T:
@@ -206,44 +243,23 @@ def structure(kind: type[T], document: Any) -> T:
     Raises:
         ValueError: it is not one; the message names the field, and quotes none of its values.
     """
-    if not isinstance(document, dict):
+    if type(document) is not dict:
         raise ValueError(f"a {kind.__name__} should be an object")
     try:
-        return _converter(False).structure(document, kind)
-    except (TypeError, ValueError, KeyError, AttributeError):
-        pass
-    raise ValueError(_what_is_wrong(kind, document))
+        return _read(kind, document)
+    except _Misfit as misfit:
+        fields = ", ".join(sorted(misfit.paths))
+    raise ValueError(f"a {kind.__name__} whose {fields} cannot be read")
 
 
 def structure_all(kind: type[T], documents: Any) -> list[T]:
     """A list of ``kind``; raises `ValueError` like `structure`, naming the row."""
     if not isinstance(documents, list):
         raise ValueError("expected a list")
-    converter = _converter(False)
-    try:
-        return [converter.structure(document, kind) for document in documents]
-    except (TypeError, ValueError, KeyError, AttributeError):
-        pass
+    found = []
     for index, document in enumerate(documents):
         try:
-            structure(kind, document)
+            found.append(structure(kind, document))
         except ValueError as error:
             raise ValueError(f"row {index}: {error}") from None
-    raise ValueError(f"a {kind.__name__} in the list cannot be read")
-
-
-def _what_is_wrong(kind: type[Any], document: dict[str, Any]) -> str:
-    from cattrs import transform_error
-
-    try:
-        _converter(True).structure(document, kind)
-    except Exception as error:
-        fields = sorted(
-            {
-                problem.split("@")[-1].strip().removeprefix("$").lstrip(".")
-                for problem in transform_error(error)
-                if "@" in problem
-            }
-        )
-        return f"a {kind.__name__} whose {', '.join(fields) or 'fields'} cannot be read"
-    return f"a {kind.__name__} that cannot be read"
+    return found

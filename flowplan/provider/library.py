@@ -1,0 +1,21 @@
+"""The HTTP library, for modules that are imported only when a request is about to be made.
+
+It comes without its command line: where rich is installed, httpx would import it and pygments for a command that
+flowplan has no use for, which takes as long as all the rest of it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+_COMMAND_LINE = "httpx._main"
+_is_first = "httpx" not in sys.modules
+if _is_first:
+    sys.modules[_COMMAND_LINE] = None  # type: ignore[assignment] # how the import system spells "there is none"
+try:
+    import httpx
+finally:
+    if _is_first:
+        del sys.modules[_COMMAND_LINE]
+
+__all__ = ["httpx"]
