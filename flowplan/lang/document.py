@@ -151,6 +151,9 @@ class Document:
         if end is None:
             end = self.end_of(start)
         line, column = self.position(start)
+        starts = self._starts or ()
+        if line < len(starts) and start <= end < starts[line]:
+            return Span(self.path, line, column, line, column + end - start)
         end_line, end_column = self.position(max(start, end))
         return Span(self.path, line, column, end_line, end_column)
 

@@ -47,6 +47,7 @@ class Sight:
 
 def decide(
     resource: Resource,
+    config: Mapping[str, Any],
     record: Record | None,
     sight: Sight,
     targets: Mapping[str, Any],
@@ -54,7 +55,7 @@ def decide(
     triggers: Mapping[str, Reference],
     demands: Sequence[Reason] = (),
 ) -> ResourceChange:
-    """What is to be done so that ``resource`` is as declared.
+    """What is to be done so that ``resource`` is as declared, its configuration being ``config`` as far as it is known.
 
     ``demands`` are reasons to replace it that lie outside its own configuration. A task with a completion record
     is satisfied, not missing, unless its declaration changed (``lifecycle.rerun``).
@@ -63,7 +64,7 @@ def decide(
     dependencies = dependencies_of(resource, triggers)
     common: dict[str, Any] = {
         "address": resource.address,
-        "after": resource.config,
+        "after": config,
         "targets": targets,
         "dependencies": dependencies,
         "protected": resource.lifecycle.prevent_destroy,
@@ -73,7 +74,7 @@ def decide(
     if record is None:
         return ResourceChange(action=Action.CREATE, reasons=(NOT_RECORDED,), **common)
     common |= {"id": record.id, "name": record.name, "before": record.config, "record": record}
-    ours = tuple(config_changes(kind, record.config, resource.config, key))
+    ours = tuple(config_changes(kind, record.config, config, key))
     replacing = [c for c in ours if c.change is Change.REPLACE]
     recorded_only = _recorded_only(resource, record, dependencies, triggers)
     if record.kind is Kind.TASK and sight.completion is not None:

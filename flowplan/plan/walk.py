@@ -137,7 +137,8 @@ class Walk:
         targets = self._aim(resource, config, record)
         triggers, demands = self._demands(resource, record)
         change = decide(
-            evolve(resource, config=config),
+            resource,
+            config,
             record,
             sight,
             targets,

@@ -19,6 +19,9 @@ class Kind(Enum):
     RESERVATION = "reservation"
     TASK = "task"
 
+    # Why: there is one member of each, and an enum's own hash is computed anew, in Python, for every look into a mapping.
+    __hash__ = object.__hash__
+
     @property
     def section(self) -> str:
         """The plural word that heads the kind's section in a stack file."""
@@ -66,23 +69,24 @@ class Address:
     key: str | None = None
     module: tuple[str, ...] = ()
     _text: str = field(init=False, eq=False, repr=False)
+    sort_key: tuple[tuple[str, ...], int, str, bool, str] = field(init=False, eq=False, repr=False)
+    """Orders addresses by module, then kind, then name, then key."""
 
     def __attrs_post_init__(self) -> None:
-        text = "".join(f"module.{part}." for part in self.module) + f"{self.kind.value}.{self.name}"
+        text = f"{self.kind._value_}.{self.name}"
+        if self.module:
+            text = "".join(f"module.{part}." for part in self.module) + text
         if self.key is not None:
             text += f'["{_escape(self.key)}"]'
         object.__setattr__(self, "_text", text)
+        order = (self.module, _RANK[self.kind], self.name, self.key is not None, self.key or "")
+        object.__setattr__(self, "sort_key", order)
 
     def __str__(self) -> str:
         return self._text
 
     def __lt__(self, other: Address) -> bool:
         return self.sort_key < other.sort_key
-
-    @property
-    def sort_key(self) -> tuple[tuple[str, ...], int, str, bool, str]:
-        """Orders addresses by module, then kind, then name, then key."""
-        return (self.module, self.kind.rank, self.name, self.key is not None, self.key or "")
 
     @property
     def resource(self) -> Address:

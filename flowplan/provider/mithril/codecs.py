@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -57,10 +58,15 @@ def _to_money(value: Any, _: Context) -> str:
     return amount.wire
 
 
+@lru_cache(maxsize=4096)
+def _dollars(text: str) -> float:
+    return Money.parse(text).dollars
+
+
 def _from_money(value: Any, _: Context) -> float:
     if isinstance(value, str):
         try:
-            return Money.parse(value).dollars
+            return _dollars(value)
         except ValueError:
             pass
     raise ValueError("an amount of money that cannot be read")
@@ -118,6 +124,7 @@ def _from_script(value: Any, _: Context) -> str:
     return script_digest(value)
 
 
+@lru_cache(maxsize=256)
 def _word(status: str) -> str:
     return status.strip().lower().removeprefix("status_")
 

@@ -24,6 +24,8 @@ class _Way:
     codec: Codec
     computed: bool
     get: Callable[[Any], Any]
+    is_plain: bool = False
+    """Whether a value is the same on both sides."""
 
 
 @frozen
@@ -90,6 +92,9 @@ class WireMapping:
         for way in self.reads:
             value = way.get(document)
             if value is not None:
+                if way.is_plain:
+                    found[way.name] = value
+                    continue
                 try:
                     value = way.codec.decode(value, context)
                 except ValueError as error:
@@ -118,7 +123,7 @@ def _spelled(way: _Way, value: Any, context: Context) -> Any:
 def _way(name: str, path: str, codec: str, computed: bool) -> _Way:
     if codec not in CODECS:
         raise ValueError(f"attribute {name} names the codec {codec!r}, which does not exist")
-    return _Way(name, tuple(path.split(".")), CODECS[codec], computed, attrgetter(path))
+    return _Way(name, tuple(path.split(".")), CODECS[codec], computed, attrgetter(path), codec == "plain")
 
 
 def compile_mapping(kind: ResourceKind) -> WireMapping:
