@@ -71,7 +71,9 @@ def rule(*inputs: str) -> Callable[[R], R]:
 
 
 @frozen
-class _Field:
+class Field:
+    """What validation needs of one field. ``own`` is the hook that its facts declare, ``hook`` what is called."""
+
     name: str
     required: bool
     default: Any
@@ -82,21 +84,24 @@ class _Field:
     secret: bool
     exact: frozenset[type]
     """Types whose values the hook gives back as they are; it need not be called for them."""
+    own: Callable[[Any], Any] | None = None
 
 
 @frozen
-class _Blueprint:
-    fields: tuple[_Field, ...]
+class Blueprint:
+    """Everything validation needs of a class."""
+
+    fields: tuple[Field, ...]
     names: frozenset[str]
     rules: tuple[tuple[frozenset[str], str], ...]
     hidden: tuple[tuple[str, Any], ...]
     """Fields that are no data, with their defaults."""
 
 
-_blueprints: dict[type, _Blueprint] = {}
+_blueprints: dict[type, Blueprint] = {}
 
 
-def _blueprint(kind: type) -> _Blueprint:
+def blueprint(kind: type) -> Blueprint:
     """Everything validation needs of a class, worked out once."""
     found = _blueprints.get(kind)
     if found is None:
@@ -104,7 +109,7 @@ def _blueprint(kind: type) -> _Blueprint:
     return found
 
 
-def _draw_up(kind: Any) -> _Blueprint:
+def _draw_up(kind: Any) -> Blueprint:
     attrs.resolve_types(kind)
     fields = tuple(_field(attribute) for attribute in attrs.fields(kind) if attribute.init)
     rules: dict[str, frozenset[str]] = {}
@@ -113,7 +118,7 @@ def _draw_up(kind: Any) -> _Blueprint:
             inputs = getattr(member, "rule_inputs", None)
             if inputs is not None:
                 rules[name] = inputs
-    return _Blueprint(
+    return Blueprint(
         fields,
         frozenset(f.name for f in fields),
         tuple((inputs, name) for name, inputs in rules.items()),
@@ -121,11 +126,11 @@ def _draw_up(kind: Any) -> _Blueprint:
     )
 
 
-def _field(attribute: attrs.Attribute[Any]) -> _Field:
+def _field(attribute: attrs.Attribute[Any]) -> Field:
     facts = fact_of(attribute)
     default: Any = attribute.default
     factory = default.factory if isinstance(default, attrs.Factory) else None  # type: ignore[arg-type]
-    return _Field(
+    return Field(
         name=attribute.name,
         required=default is attrs.NOTHING,
         default=_MISSING if factory or default is attrs.NOTHING else default,
@@ -134,6 +139,7 @@ def _field(attribute: attrs.Attribute[Any]) -> _Field:
         kind=attribute.type,
         check=_check(facts),
         secret=facts.secret,
+        own=facts.hook,
         exact=frozenset() if facts.hook or facts.items else _exact(attribute.type),
     )
 
@@ -246,7 +252,7 @@ def _fitting(value: Any, matches: Callable[[str], object]) -> str:
 
 def _form(cls: type, data: Any) -> str:
     """How a mapping of a model begins: with its required fields, else with its first one."""
-    fields = _blueprint(cls).fields
+    fields = blueprint(cls).fields
     names = [f.name for f in fields if f.required] or [fields[0].name]
     value = _shown(data) if type(data) is int and len(names) == 1 else "…"
     return f"Write {{{', '.join(f'{name}: {value}' for name in names)}}}."
@@ -269,7 +275,7 @@ class Model:
     """Keys of the past, each with the advice that names its replacement."""
 
     def __attrs_post_init__(self) -> None:
-        _settle(self, [], set(), _blueprint(type(self)).fields)
+        _settle(self, [], set(), blueprint(type(self)).fields)
 
     def _derive(self, bad: frozenset[str]) -> None:
         """Fill in what follows from other fields; ``bad`` are the fields whose values are not valid."""
@@ -283,7 +289,7 @@ class Model:
         Raises:
             Invalid: with all problems.
         """
-        _settle(self, [], set(), _blueprint(type(self)).fields)
+        _settle(self, [], set(), blueprint(type(self)).fields)
         return self
 
     @classmethod
@@ -298,7 +304,7 @@ class Model:
             return data
         if not isinstance(data, Mapping):
             raise Mismatch(f"must be a mapping ({cls.__name__}), not {_shown(data)}", _form(cls, data), data)
-        plan = _blueprint(cls)
+        plan = blueprint(cls)
         problems: list[Problem] = []
         if not plan.names.issuperset(data):
             data, problems = _rename(cls, plan, data)
@@ -324,7 +330,7 @@ class Model:
 
 
 def _rename(
-    kind: type[Model], plan: _Blueprint, data: Mapping[Any, Any]
+    kind: type[Model], plan: Blueprint, data: Mapping[Any, Any]
 ) -> tuple[Mapping[Any, Any], list[Problem]]:
     """``data`` with aliases replaced by field names, and a problem for each key that is neither."""
     result, problems = {}, []
@@ -343,7 +349,7 @@ def _rename(
     return result, problems
 
 
-def _settle(model: Model, problems: list[Problem], bad: set[str], written: Iterable[_Field]) -> None:
+def _settle(model: Model, problems: list[Problem], bad: set[str], written: Iterable[Field]) -> None:
     """Convert and check the ``written`` fields of ``model`` in place, then run the rules.
 
     Raises:
@@ -368,7 +374,7 @@ def _settle(model: Model, problems: list[Problem], bad: set[str], written: Itera
         if settled is not value:
             put(model, name, settled)
     model._derive(frozenset(bad))
-    for inputs, method in _blueprint(type(model)).rules:
+    for inputs, method in blueprint(type(model)).rules:
         if not bad or bad.isdisjoint(inputs):
             problems.extend(getattr(model, method)())
     if problems:

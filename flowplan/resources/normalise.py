@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowplan.models import structure, unstructure
+from flowplan.models.draft import settled
+from flowplan.models.model import Model
 from flowplan.models.naming import suffix_disabled
 from flowplan.values.convert import Invalid, Problem
 from flowplan.values.value import Path, Sensitive, Unknown, path_text
@@ -38,14 +40,16 @@ _OPEN = frozenset(
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
-def normalise(model: type, body: Mapping[str, Any], samples: Samples) -> tuple[dict[str, Any], list[Problem]]:
+def normalise(
+    model: type[Model], body: Mapping[str, Any], samples: Samples
+) -> tuple[dict[str, Any], list[Problem]]:
     """Every field of ``model`` with its value from ``body`` or its default, and every problem found.
 
     Unknown values are checked as if they were valid ones of their field and then put back; sensitive ones
     are checked bare and wrapped again, and no problem repeats them. With problems, the mapping is partial.
     """
     held: list[tuple[Path, Any]] = []
-    bare = _stand_in(dict(body), (), held, samples)
+    bare = _stand_in(body if type(body) is dict else dict(body), (), held, samples)
     if open_secrets := [
         _in_the_open(path) for path, value in held if type(value) is Sensitive and path[0] in _OPEN
     ]:
@@ -54,11 +58,12 @@ def normalise(model: type, body: Mapping[str, Any], samples: Samples) -> tuple[d
     unique = plain.get("unique_name")
     try:
         with suffix_disabled():
-            value: object = structure(model, plain)
+            full = settled(model, plain)
+            if full is None:
+                full = unstructure(structure(model, plain))
     except Invalid as invalid:
         own = [problem for problem in invalid.problems if not _is_stand_in(problem, held)]
         return dict(body), [_without_secrets(problem, held) for problem in _without_echoes(own)]
-    full: dict[str, Any] = unstructure(value)
     if unique is not None:
         full["unique_name"] = unique
     misfits = [one for path, original in held if (one := _misfit(full, path, original)) is not None]

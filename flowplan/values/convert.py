@@ -192,6 +192,13 @@ def unstructure(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     # Why the test in each line: most values are plain, and a call for each of them is most of the cost.
+    if kind is dict:
+        return {
+            key if type(key) is str else unstructure(key): item if type(item) in _PLAIN else unstructure(item)
+            for key, item in value.items()
+        }
+    if kind is list:
+        return [item if type(item) in _PLAIN else unstructure(item) for item in value]
     known = _names_of.get(kind)
     if known is None:
         known = _names_of[kind] = _public_names(kind)
@@ -201,8 +208,6 @@ def unstructure(value: Any) -> Any:
             name: item if type(item) in _PLAIN else unstructure(item)
             for name, item in zip(names, values(value), strict=True)
         }
-    if kind is list:
-        return [item if type(item) in _PLAIN else unstructure(item) for item in value]
     if isinstance(value, Mapping):
         return {unstructure(key): unstructure(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
