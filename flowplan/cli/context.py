@@ -313,7 +313,8 @@ class Context:
         provider = connection.provider
         wanted = snapshot.ids() if wanted is None else wanted
         at = SystemClock().now()
-        seen = await provider.observe(wanted, list(Kind))
+        known = {(r.kind, r.id) for r in snapshot.records.values() if "script_digest" in r.attributes}
+        seen = await provider.observe(wanted, list(Kind), known)
         objects, completions = dict(seen.objects), {}
         for entry in unfinished:
             if entry.operation is Operation.CREATE:

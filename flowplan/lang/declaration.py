@@ -22,7 +22,7 @@ from flowplan.lang.shared import plain
 from flowplan.lang.stack import Origin, Requirement, Resource
 from flowplan.lang.template import templates
 from flowplan.lang.words import ExpressionError
-from flowplan.values.address import Address, Kind
+from flowplan.values.address import Address, Kind, plain_address
 from flowplan.values.diagnostic import Span
 from flowplan.values.value import Path, Reference, Sensitive, Unknown
 
@@ -60,6 +60,8 @@ class Declaration:
 
     def address(self, key: str | None = None) -> Address:
         """The address of an instance, or of the declaration itself."""
+        if key is None and not self.world.module:
+            return plain_address(self.kind, self.name)
         return Address(self.kind, self.name, key, self.world.module)
 
     def instances(self) -> Mapping[str | None, Instance]:

@@ -81,9 +81,21 @@ class Answer:
         if not self.is_json:
             raise ValueError(f"expected JSON, not {self.content_type or 'a body without a content type'}")
         try:
-            return json.loads(self.body)
+            return _parsed(self.body)
         except (ValueError, RecursionError):
             raise ValueError("the body is not valid JSON") from None
+
+
+def _parsed(body: bytes) -> Any:
+    """The JSON document in ``body``, by orjson where it is installed: large listings are a fifth of a large plan."""
+    try:
+        import orjson
+    except ImportError:
+        return json.loads(body)
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return json.loads(body)  # what only it takes: infinite numbers, halves of characters
 
 
 def plain_base_url(url: str) -> str:

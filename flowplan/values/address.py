@@ -103,8 +103,22 @@ class Address:
         return _parse(text)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=262_144)
+def plain_address(kind: Kind, name: str) -> Address:
+    """The address ``kind.name``; always the same object, so that looking it up compares nothing."""
+    return Address(kind, name)
+
+
 def _parse(text: str) -> Address:
+    word, _, name = text.partition(".")
+    known = _BY_WORD.get(word)
+    if known is not None and NAME.fullmatch(name):
+        return plain_address(known, name)
+    return _parse_any(text)
+
+
+@lru_cache(maxsize=65536)
+def _parse_any(text: str) -> Address:
     match = _ADDRESS.fullmatch(text)
     if match is None:
         raise ValueError(f'{text!r} is not an address; write one as task.train or task.train["key"]')

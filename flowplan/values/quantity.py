@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 
 from attrs import frozen
 
@@ -105,8 +105,13 @@ def parse_instant(text: str) -> datetime:
     Raises:
         ValueError: it spells no instant.
     """
+    return _instant(text.strip())
+
+
+@lru_cache(maxsize=1024)  # Why: what an object says of its time is asked for as a moment and as a text
+def _instant(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a time; write one as 2026-12-01T00:00:00Z") from None

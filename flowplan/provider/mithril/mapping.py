@@ -35,6 +35,8 @@ class WireMapping:
     kind: ResourceKind
     writes: Mapping[str, _Way]
     reads: tuple[_Way, ...]
+    brief: tuple[_Way, ...]
+    """The reads without those that take a digest of a long text."""
 
     def body(self, attributes: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """The create request that ``attributes`` make. Absent and null ones are left out (provider.md 2.1).
@@ -79,8 +81,8 @@ class WireMapping:
             body[allowed[name]] = reveal(value) if way is None else _spelled(way, value, context)
         return body
 
-    def attributes(self, document: object, context: Context) -> dict[str, Any]:
-        """The attributes that a wire object (a class of `wire`) shows.
+    def attributes(self, document: object, context: Context, brief: bool = False) -> dict[str, Any]:
+        """The attributes that a wire object (a class of `wire`) shows; ``brief``: but for digests.
 
         A null is None for a computed attribute; for one the user configures it is left out, since it says
         nothing and is no drift (provider.md 7, question 34).
@@ -89,7 +91,7 @@ class WireMapping:
             ValueError: a value cannot be read; the message names the field.
         """
         found = {}
-        for way in self.reads:
+        for way in self.brief if brief else self.reads:
             value = way.get(document)
             if value is not None:
                 if way.is_plain:
@@ -141,4 +143,5 @@ def compile_mapping(kind: ResourceKind) -> WireMapping:
             writes[attribute.name] = _way(attribute.name, wire.write, wire.codec, attribute.computed)
         if wire.read and not attribute.sensitive:
             reads.append(_way(attribute.name, wire.read, wire.codec, attribute.computed))
-    return WireMapping(kind, writes, tuple(reads))
+    brief = tuple(way for way in reads if way.codec is not CODECS["script"])
+    return WireMapping(kind, writes, tuple(reads), brief)
