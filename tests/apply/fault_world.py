@@ -266,6 +266,14 @@ class World:
             sandbox.configure(**self.rules)
         return sandbox
 
+    def transport(self, sandbox: Sandbox) -> Any:
+        """The line between client and simulator."""
+        return EmbeddedTransport(sandbox)
+
+    def cutting(self, provider: MithrilProvider, lease: Any, knife: Knife) -> tuple[Any, Any]:
+        """The provider and the writer of an apply, passing the knife."""
+        return CutProvider(provider, knife), CutWriter(lease, knife)
+
     def run(self, main: Callable[[MithrilProvider], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine with a provider, in virtual time."""
 
@@ -274,7 +282,7 @@ class World:
                 client = Client(
                     "http://sandbox.invalid",
                     Sensitive(sandbox.api_key),
-                    transport=EmbeddedTransport(sandbox),
+                    transport=self.transport(sandbox),
                     clock=Clock(),
                     random=lambda: 0.5,
                 )
@@ -353,10 +361,9 @@ class World:
         stop: Stop,
         how: Mapping[str, Any],
     ) -> Result:
-        provider = CutProvider(inner, knife)
         with closing(self.backend()) as backend:
             lease = backend.acquire("s", "s.yaml", mode.value, 0)
-            writer = CutWriter(lease, knife)
+            provider, writer = self.cutting(inner, lease, knife)
             snapshot, unfinished = backend.snapshot("s"), backend.unfinished("s")
             options = PlanOptions(mode, REGION, **ALLOWED)
             if unfinished:

@@ -1,0 +1,117 @@
+"""A world whose faults happen on the wire and in the store's transactions, with the promises watched while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Coroutine
+from contextlib import closing
+from random import Random
+from typing import Any, TypeVar
+
+from attrs import define, evolve, field
+from fault_world import Knife, World
+from faulty_line import LISTS, FaultyLine, Past, Sent
+from faulty_store import CutBackend
+
+from flowplan.provider.mithril.provider import MithrilProvider
+from flowplan.sandbox import Sandbox
+from flowplan.state.journal import Entry, Operation
+from flowplan.backend.schema import entry_of
+
+T = TypeVar("T")
+
+
+class Broken(AssertionError):
+    """A promise was broken while the run went on. Kept, too, for what is raised within may be swallowed."""
+
+
+@define(eq=False)
+class LawWorld(World):
+    """A `World` with a faulty line, a store that can be cut and watchers. ``lag_s``: how far lists are behind."""
+
+    lag_s: float = 0.0
+    seed: int = 0
+    past: Past = field(factory=Past)
+    knife: Knife = field(factory=Knife)
+    line: FaultyLine | None = None
+    backend_now: CutBackend | None = None
+    token: int = 0
+    unknown: dict[str, str] = field(factory=dict)
+    """What was sent and not answered, until it was looked for: by what the request was about."""
+    broken: list[str] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.past.lag_s = self.lag_s
+
+    def fresh(self, home: Any, seed: int) -> LawWorld:
+        """The same world in another folder, with faults of its own."""
+        made = self.copy(home)
+        assert isinstance(made, LawWorld)
+        return evolve(made, seed=seed, past=Past(self.lag_s), knife=Knife(), line=None, unknown={}, broken=[])
+
+    def backend(self) -> CutBackend:
+        return CutBackend(self.home / "state", self.now)
+
+    def transport(self, sandbox: Sandbox) -> Any:
+        self.unknown.clear()
+        chance = Random(f"{self.seed}:{self.elapsed}")
+        self.line = FaultyLine(sandbox, self.knife, self.past, chance, self.sending, self.looked)
+        return self.line
+
+    def cutting(self, provider: MithrilProvider, lease: Any, knife: Knife) -> tuple[Any, Any]:
+        lease._backend.cut_with(knife)
+        self.token = lease.token
+        knife.late = self.line.arriving if self.line is not None else []
+        return provider, lease
+
+    def apply(self, *given: Any, knife: Knife | None = None, **more: Any) -> Any:
+        self.knife = knife or Knife()
+        try:
+            return super().apply(*given, knife=self.knife, **more)
+        finally:
+            self.knife = Knife()
+            if self.broken:
+                raise Broken("; ".join(self.broken))
+
+    # -- the promises
+
+    def open_entries(self) -> list[tuple[int, Entry]]:
+        """The journal's open entries with the token of the run that began each; as another process reads them."""
+        with closing(sqlite3.connect(self.home / "state" / "flowplan.db")) as db:
+            db.row_factory = sqlite3.Row
+            rows = db.execute("SELECT * FROM operations WHERE status = 'begun' ORDER BY number").fetchall()
+        return [(row["token"], entry_of(row)) for row in rows]
+
+    def sending(self, sent: Sent) -> None:
+        """A mutating request is about to leave: is its intent on disk, and was all that came before it settled?"""
+        entries = self.open_entries()
+        mine = [(token, entry) for token, entry in entries if _is_about(entry, sent)]
+        if not mine:
+            self.broken.append(f"{sent} was sent with no intent on disk")
+        strangers = [entry for token, entry in entries if token != self.token]
+        if strangers and not any(token != self.token for token, _ in mine):
+            self.broken.append(
+                f"{sent} was sent while the {strangers[0].operation.value} of {strangers[0].address} "
+                "of an earlier run was not settled"
+            )
+        if sent.method != "DELETE" and sent.target in self.unknown:
+            self.broken.append(f"{sent} was sent again without a look: {self.unknown[sent.target]}")
+
+    def looked(self, what: str, is_look: bool) -> None:
+        """A list or an object was read, or a request was not answered."""
+        if not is_look:
+            self.unknown[what] = "its outcome was unknown"
+        elif what in LISTS:
+            kind = LISTS[what]
+            prefix = {"bid": "bid_", "reservation": "res_", "volume": "vol_"}[kind]
+            for target in [t for t in self.unknown if t.startswith((f"{kind} ", prefix))]:
+                del self.unknown[target]
+        else:
+            self.unknown.pop(what.rpartition("/")[2], None)
+
+
+def _is_about(entry: Entry, sent: Sent) -> bool:
+    if entry.operation is Operation.CREATE:
+        return sent.target.partition(" ")[2] == entry.name or sent.method == "DELETE"
+    return sent.target == entry.id or sent.path == "/v2/instances"
