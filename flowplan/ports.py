@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol, runtime_checkable
@@ -25,6 +25,7 @@ __all__ = [
     "Done",
     "Event",
     "EventKind",
+    "Guarded",
     "Handle",
     "Historian",
     "HistoryEvent",
@@ -103,6 +104,14 @@ class Provider(Protocol):
         """List ``kinds`` (never one request per resource); listing may stop once all ``wanted`` ids were seen."""
         ...
 
+    async def read(self, kind: Kind, id: str) -> Observed | None:
+        """One object; None if there is none.
+
+        Where the API has a request for one of the kind it is as it is now; else it is as its list shows it, which may
+        be some seconds old.
+        """
+        ...
+
     async def find(self, handle: Handle) -> list[Observed]:
         """The objects that bear the handle's name, ended ones included, oldest first."""
         ...
@@ -117,6 +126,15 @@ class Provider(Protocol):
 
     async def delete(self, kind: Kind, id: str, idempotency_key: str) -> Outcome:
         """Delete, cancel or terminate it."""
+        ...
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """A provider that asks, before each mutating request leaves, whether it still may."""
+
+    def guard(self, check: Callable[[], None]) -> None:
+        """Call ``check`` at the last moment before each mutating request; what it raises keeps the request back."""
         ...
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import evolve
 
 from flowplan.apply.run import OutcomeUnknown, Run
@@ -23,15 +25,18 @@ async def look(run: Run, entry: Entry, window_s: float) -> list[Observed]:
         FlowplanError: the provider cannot be asked, so nothing is known.
     """
     deadline = run.clock.monotonic() + window_s
-    taken = run.taken
     for pause in run.pauses():
-        found = [
-            o for o in ours(entry, await run.provider.find(handle_of(entry))) if (o.kind, o.id) not in taken
-        ]
+        found = free(run, ours(entry, await run.provider.find(handle_of(entry))))
         if found or run.clock.monotonic() >= deadline:
             return found
         await run.clock.sleep(pause)
     raise AssertionError("the pauses never end")
+
+
+def free(run: Run, found: Iterable[Observed]) -> list[Observed]:
+    """Those of ``found`` that are not on record by now."""
+    taken = run.taken
+    return [one for one in found if (one.kind, one.id) not in taken]
 
 
 async def keep_one(run: Run, entry: Entry, found: list[Observed]) -> tuple[Observed, list[Diagnostic]]:

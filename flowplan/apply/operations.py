@@ -11,7 +11,7 @@ from attrs import evolve
 
 from flowplan.apply.looking import keep_one, look, unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
-from flowplan.apply.updating import TRIES, finish_update
+from flowplan.apply.updating import TRIES, already, end_update, finish_update, is_as_asked
 from flowplan.launch import LaunchFacts, needs_code, render
 from flowplan.plan.change import Action, ResourceChange, Step
 from flowplan.plan.observe import adopt
@@ -234,6 +234,12 @@ async def update(run: Run, step: Step) -> Record:
         triggers=record.triggers,
     )
     entry = evolve(entry, number=run.writer.begin(entry))
+    # Why wait: the state says that this was done before. Either another hand undid it, or the list that the plan was
+    # made from lagged; and not every provider takes the same request twice (an end that is reached already).
+    if change.kind is not Kind.TASK and is_as_asked(old, sends):
+        held = await already(run, entry, sends, "The state says it is so", run.patience.visibility_s)
+        if held is not None:
+            return end_update(run, entry, record, held)
     return await finish_update(run, entry, record)
 
 

@@ -11,7 +11,17 @@ from attrs import define, evolve, field, frozen
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Plan, ResourceChange, Step
 from flowplan.plan.triggers import trigger_value
-from flowplan.ports import Clock, Event, EventKind, InstanceAccess, Observed, Provider, Reporter, Writer
+from flowplan.ports import (
+    Clock,
+    Event,
+    EventKind,
+    Guarded,
+    InstanceAccess,
+    Observed,
+    Provider,
+    Reporter,
+    Writer,
+)
 from flowplan.resources import Settings, kind_of
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
@@ -80,6 +90,11 @@ class Run:
     """Held while ``volumes`` is asked for."""
     patience: Patience = Patience()
     changes: dict[Address, ResourceChange] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        """Have the lease checked before each mutating request, where the provider can."""
+        if isinstance(self.provider, Guarded):
+            self.provider.guard(self.writer.check)
 
     @classmethod
     def of(cls, plan: Plan, snapshot: Snapshot, **ports: Any) -> Run:

@@ -21,22 +21,34 @@ TRIES = 3
 
 
 async def finish_update(run: Run, entry: Entry, record: Record, again: bool = False) -> Record:
-    """Send what an update's entry says and end it; ``again`` after an interruption: what holds already is not sent."""
+    """Send what an update's entry says and end it; ``again`` after an interruption: what holds already is not sent.
+
+    After an interruption the caller has waited until none of the entry's requests can be on its way any more.
+
+    Raises:
+        Failed: it was refused; the entry has ended.
+        OutcomeUnknown: no one knows; the entry stays open.
+    """
     kind = kind_of(entry.kind)
     sends = dict(entry.changes["send"])
     observed: Observed | None = None
     try:
         if any(kind.attributes[name].change is Change.PAUSED for name in sends):
-            observed = await _change_paused(run, entry, sends)
+            observed = await _change_paused(run, entry, sends, again)
         else:
             for part in _parts(sends):
                 if "quantity" in part:
-                    observed = await _give_back(run, entry, part)
+                    observed = await _give_back(run, entry, part, again)
                 else:
                     observed = await _request(run, entry, part, again)
     except Failed:
         run.writer.commit(entry.number, Status.FAILED, None)
         raise
+    return end_update(run, entry, record, observed)
+
+
+def end_update(run: Run, entry: Entry, record: Record, observed: Observed | None) -> Record:
+    """Record what an update has come to, and the end of its entry, in one transaction."""
     if observed is not None:
         kept = {name: value for name, value in record.attributes.items() if name == "completion"}
         record = evolve(record, attributes={**observed.attributes, **kept})
@@ -54,7 +66,7 @@ def _parts(sends: Mapping[str, Any]) -> list[dict[str, Any]]:
     return parts + ([{"end_time_utc": sends["end_time_utc"]}] if "end_time_utc" in sends else [])
 
 
-async def _give_back(run: Run, entry: Entry, part: Mapping[str, Any]) -> Observed | None:
+async def _give_back(run: Run, entry: Entry, part: Mapping[str, Any], again: bool) -> Observed | None:
     """Give back the instances that the entry names, until the reservation has only as many as wanted.
 
     They were chosen before the first request, and what is gone already is passed over, so that any repetition
@@ -73,7 +85,7 @@ async def _give_back(run: Run, entry: Entry, part: Mapping[str, Any]) -> Observe
             )
         )
     deadline = run.clock.monotonic() + run.patience.pause_s
-    reason = "The instances were given back, and the reservation does not show it"
+    reason, is_unclear = "The instances were given back, and the reservation does not show it", again
     for pause in run.pauses():
         held = await _held(run, entry, part, reason)
         if held is not None:
@@ -81,32 +93,40 @@ async def _give_back(run: Run, entry: Entry, part: Mapping[str, Any]) -> Observe
         run.writer.check()
         key = f"{run.id}-{entry.number}-quantity"
         outcome = await run.provider.return_capacity(entry.id, entry.changes.get("instances", ()), key)
-        if isinstance(outcome, Refused) and (not outcome.transient or run.clock.monotonic() >= deadline):
-            raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
         if isinstance(outcome, Ambiguous):
-            reason = outcome.reason
-        if run.clock.monotonic() >= deadline:
-            held = await _held(run, entry, part, reason)
+            reason, is_unclear = outcome.reason, True
+        is_refused = isinstance(outcome, Refused) and not outcome.transient
+        # Why so long: an earlier request may be on its way, or be done and not listed as done; a second one that
+        # names instances that are gone would be refused.
+        if isinstance(outcome, Ambiguous) or (is_refused and is_unclear) or run.clock.monotonic() >= deadline:
+            held = await already(run, entry, part, reason, run.patience.visibility_s)
             if held is not None:
                 return held
+        if isinstance(outcome, Refused) and (is_refused or run.clock.monotonic() >= deadline):
+            raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
+        if run.clock.monotonic() >= deadline:
             raise OutcomeUnknown(unknown_outcome(entry, reason))
         await run.clock.sleep(pause)
     raise AssertionError("the pauses never end")
 
 
-async def _change_paused(run: Run, entry: Entry, sends: Mapping[str, Any]) -> Observed | None:
+async def _change_paused(
+    run: Run, entry: Entry, sends: Mapping[str, Any], again: bool
+) -> Observed | None:
     """Pause, change, resume. A change that is refused leaves the task running as it was found."""
-    paused = await _request(run, entry, {"paused": True})
-    if paused is None or paused.attributes.get("status") != "paused":
-        await _until_paused(run, entry)
-    try:
-        observed = await _request(run, entry, sends)
-    except Failed:
-        if entry.changes.get("resume"):
-            await _request(run, entry, {"paused": False})
-        raise
+    observed = await _held(run, entry, sends, "It was interrupted") if again else None
+    if observed is None:
+        paused = await _request(run, entry, {"paused": True}, again)
+        if paused is None or paused.attributes.get("status") != "paused":
+            await _until_paused(run, entry)
+        try:
+            observed = await _request(run, entry, sends, again)
+        except Failed:
+            if entry.changes.get("resume"):
+                await _request(run, entry, {"paused": False})
+            raise
     if entry.changes.get("resume"):
-        observed = await _request(run, entry, {"paused": False})
+        observed = await _request(run, entry, {"paused": False}, again)
     return observed
 
 
@@ -122,7 +142,7 @@ async def _request(
     reason = "It was interrupted"
     for attempt in range(TRIES):
         if attempt or again:
-            held = await _already(run, entry, changes, reason, run.patience.visibility_s if attempt else 0.0)
+            held = await already(run, entry, changes, reason, run.patience.visibility_s if attempt else 0.0)
             if held is not None:
                 return held
         run.writer.check()
@@ -131,15 +151,19 @@ async def _request(
         if isinstance(outcome, Done):
             return outcome.observed
         if isinstance(outcome, Refused):
+            # Why look: what an earlier request has done already may be why this one is refused.
+            held = await _held(run, entry, changes, reason) if attempt or again else None
+            if held is not None:
+                return held
             raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
         reason = outcome.reason
-    held = await _already(run, entry, changes, reason, run.patience.visibility_s)
+    held = await already(run, entry, changes, reason, run.patience.visibility_s)
     if held is not None:
         return held
     raise OutcomeUnknown(unknown_outcome(entry, reason))
 
 
-async def _already(
+async def already(
     run: Run, entry: Entry, changes: Mapping[str, Any], reason: str, window_s: float
 ) -> Observed | None:
     """The object as soon as it is as a request asked; None once the window has passed and it is not.
@@ -156,31 +180,45 @@ async def _already(
 
 
 async def _held(run: Run, entry: Entry, changes: Mapping[str, Any], reason: str) -> Observed | None:
-    """The object, if it is as a request asked."""
+    """The object, if it is as a request asked.
+
+    Why not from a list where there is another way: one that lags would show a task that was paused a moment ago as
+    running, and its resumption as done.
+    """
     try:
-        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
+        found = await run.provider.read(entry.kind, entry.id)
     except StoreError:
         raise
     except FlowplanError as error:
         raise OutcomeUnknown(unknown_outcome(entry, reason, error)) from error
-    found = seen.find(entry.kind, entry.id)
-    if found is None or not found.exists:
-        return None
-    declared = kind_of(entry.kind).attributes
+    return found if found is not None and found.exists and is_as_asked(found, changes) else None
+
+
+def is_finished(entry: Entry, found: Observed) -> bool:
+    """Whether all that an update's entry asks for is so."""
+    sends = dict(entry.changes["send"])
+    pauses = any(kind_of(entry.kind).attributes[name].change is Change.PAUSED for name in sends)
+    if pauses and entry.changes.get("resume"):
+        sends["paused"] = False
+    return found.exists and is_as_asked(found, sends)
+
+
+def is_as_asked(found: Observed | Record, changes: Mapping[str, Any]) -> bool:
+    """Whether an object, or what is recorded of it, has the values of a request."""
+    declared = kind_of(found.kind).attributes
     for name, value in changes.items():
         if name == "paused":
             if (found.attributes.get("status") == "paused") is not value:
-                return None
+                return False
         elif not same(found.attributes.get(name), value, declared[name]):
-            return None
-    return found
+            return False
+    return True
 
 
 async def _until_paused(run: Run, entry: Entry) -> None:
     deadline = run.clock.monotonic() + run.patience.pause_s
     for pause in run.pauses():
-        seen = await run.provider.observe([(entry.kind, entry.id)], [entry.kind])
-        found = seen.find(entry.kind, entry.id)
+        found = await run.provider.read(entry.kind, entry.id)
         if found is None or not found.exists or found.attributes.get("status") == "paused":
             return
         if run.clock.monotonic() >= deadline:

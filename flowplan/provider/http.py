@@ -157,6 +157,8 @@ class Client:
         self._timeouts = (connect_timeout, read_timeout)
         self._total_timeout = total_timeout
         self._reached = False
+        self.guard: Callable[[], None] | None = None
+        """Called at the last moment before each mutating request leaves; what it raises keeps the request back."""
         self._opened: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
@@ -218,6 +220,9 @@ class Client:
             headers["Idempotency-Key"] = key
         async with self._slots:
             await self._pace.ready()
+            # Why here and not earlier: the wait for a slot or for Retry-After may outlast the caller's lease.
+            if self.guard is not None and method != "GET":
+                self.guard()
             try:
                 async with (
                     asyncio.timeout(self._total_timeout),

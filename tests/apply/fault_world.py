@@ -56,6 +56,13 @@ class CutOff(BaseException):
     """The power went."""
 
 
+def _is_cut(error: BaseException) -> bool:
+    """Whether it was the knife, perhaps in several tasks at once."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_cut(one) for one in error.exceptions)
+    return isinstance(error, CutOff)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Time stands still while anything can run, and then jumps to the next timer."""
 
@@ -113,6 +120,9 @@ class CutProvider:
 
     async def observe(self, wanted: Iterable[tuple[Kind, str]], kinds: Iterable[Kind]) -> Observation:
         return await self.inner.observe(wanted, kinds)
+
+    async def read(self, kind: Kind, id: str) -> Observed | None:
+        return await self.inner.read(kind, id)
 
     async def find(self, handle: Handle) -> list[Observed]:
         return await self.inner.find(handle)
@@ -345,7 +355,9 @@ class World:
         knife = knife or Knife()
         try:
             return self.run(lambda p: self._apply(p, stack, mode, knife, parallelism, stop or Stop(), how))
-        except CutOff:
+        except (CutOff, BaseExceptionGroup) as error:
+            if not _is_cut(error):
+                raise
             with closing(sqlite3.connect(self.home / "state" / "flowplan.db")) as db:
                 db.execute("UPDATE leases SET pid = ?", (DEAD,))
                 db.commit()
@@ -375,7 +387,9 @@ class World:
                 snapshot = backend.snapshot("s")
             observation = await self.observe(provider, snapshot, (), stack)
             made = plan(stack, snapshot, observation, (), options)
-            assert not made.has_errors, [d.summary for d in made.diagnostics]
+            if made.has_errors:
+                lease.release()
+                return Result(fatal=next(d for d in made.diagnostics if d.is_error))
             if not snapshot.records and snapshot.project != await provider.project():
                 writer.save(project=await provider.project())
             run = self._run(made, snapshot, stack, provider, writer)

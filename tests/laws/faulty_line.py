@@ -150,7 +150,7 @@ class FaultyLine(httpx.AsyncBaseTransport):
 
     async def _through(self, sent: Sent, request: httpx.Request) -> tuple[int, dict[str, str], bytes]:
         weather = self.knife.weather.get(self.knife.requests, "ok")
-        if weather != "ok":
+        if weather not in ("ok", "busy"):
             self.looked(sent.target, False)
         if weather == "lost request":
             raise httpx.ReadError("the connection broke", request=request)

@@ -74,6 +74,15 @@ class LawWorld(World):
             if self.broken:
                 raise Broken("; ".join(self.broken))
 
+    def picture(self) -> dict[str, Any]:
+        """As `World.picture`; of what is over only how it ended, for the list that told may have lagged."""
+        picture = super().picture()
+        living = {owner.strip("<>") for owner, _, _ in picture["live"]}
+        for address, record in picture["records"].items():
+            if address not in living:
+                record["attributes"] = {"completion": record["attributes"]["completion"]}
+        return picture
+
     # -- the promises
 
     def open_entries(self) -> list[tuple[int, Entry]]:
@@ -105,7 +114,8 @@ class LawWorld(World):
         elif what in LISTS:
             kind = LISTS[what]
             prefix = {"bid": "bid_", "reservation": "res_", "volume": "vol_"}[kind]
-            for target in [t for t in self.unknown if t.startswith((f"{kind} ", prefix))]:
+            about = (f"{kind} ", prefix, *(["instances"] if kind == "reservation" else []))
+            for target in [t for t in self.unknown if t.startswith(about)]:
                 del self.unknown[target]
         else:
             self.unknown.pop(what.rpartition("/")[2], None)

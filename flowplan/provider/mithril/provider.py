@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Container, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -170,6 +170,17 @@ class MithrilProvider:
         )  # prices may be old ones: how a task stands does not need them
         rows, following = await self.api.bid_page(await self.project(), cursor)
         return [self._read_object(kind, row, catalogue) for row in rows], following
+
+    async def read(self, kind: Kind, id: str) -> Observed | None:
+        """One object, a task by a request of its own; see `flowplan.ports.Provider`."""
+        if kind is not Kind.TASK:
+            return (await self.observe([(kind, id)], [kind])).find(kind, id)
+        bid = await self.api.bid(id)
+        return None if bid is None else self._read_object(kind, bid, await self._known_catalogue())
+
+    def guard(self, check: Callable[[], None]) -> None:
+        """See `flowplan.ports.Guarded`."""
+        self.client.guard = check
 
     async def find(self, handle: Handle) -> list[Observed]:
         """The objects that bear the handle's name, ended ones included, oldest first."""

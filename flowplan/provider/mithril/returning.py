@@ -51,6 +51,14 @@ async def return_capacity(
             status=got.status,
         )
     outcome = outcome_of(got, Kind.RESERVATION, "update", url, read=None, secrets=provider.client.secrets())
+    if isinstance(outcome, Refused) and outcome.status == 404:
+        # One of the instances is gone. What is left of them, if anything, is given back by the next request.
+        now = await _look(provider, id)
+        if isinstance(now, Done) and now.observed is not None:
+            shown = now.observed.attributes.get("instances") or ()
+            if not set(left) & set(shown):
+                return now
+        return outcome if isinstance(now, Done) else now
     return await _look(provider, id) if isinstance(outcome, Done) else outcome
 
 
