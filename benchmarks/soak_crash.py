@@ -25,7 +25,9 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=10_000, help="how many in all, over the four modes")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--each", type=int, default=20, help="schedules for each random stack")
-    parser.add_argument("--replay", metavar="SEED.NUMBER", help="run only this schedule, in the mode of its seed")
+    parser.add_argument(
+        "--replay", metavar="SEED.NUMBER", help="run only this schedule, in the mode of its seed"
+    )
     parser.add_argument("--go-on", action="store_true", help="go on after a failure and count them")
     options = parser.parse_args()
     fast = Path("/dev/shm")
@@ -56,13 +58,20 @@ def main() -> int:
                     by_mode[mode] += 1
                 except Violation as problem:
                     failures += 1
-                    print(f"{problem}\nreplay: python -m benchmarks.soak_crash --replay {seed}.{number}\n", flush=True)
+                    print(
+                        f"{problem}\nreplay: python -m benchmarks.soak_crash --replay {seed}.{number}\n",
+                        flush=True,
+                    )
                     if not options.go_on:
                         return 1
             case.close()
             seed += 1
             if (seed - options.first) % 25 == 0:
-                print(f"{tally.schedules} schedules, {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+                print(
+                    f"{tally.schedules} schedules, {time.perf_counter() - began:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
     for mode, count in by_mode.items():
         print(f"{count:6} schedules: {mode}")
     for where, count in sorted(tally.where.items(), key=lambda item: -item[1]):

@@ -51,7 +51,7 @@ class Handle:
     """What lets us recognise our own creation later (apply-protocol.md, "Words").
 
     Chosen and recorded before the request is sent. ``seen`` are the ids that already bore ``name`` then;
-    ``digest`` is a digest of the request's plain parts, compared with what is found.
+    ``digest`` is that of the startup script that was sent, which bears a mark of its own; "" without one.
     """
 
     kind: Kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from flowplan.apply.run import Run
-from flowplan.apply.updating import finish_update
+from flowplan.apply.updating import finish_update, resumes
 from flowplan.plan.change import Step
 from flowplan.plan.holders import kept_volumes
 from flowplan.state.journal import Entry, Operation
@@ -18,6 +18,7 @@ async def detach(run: Run, step: Step) -> Record:
     old = run.records[step.address]
     kept = kept_volumes(change)
     assert kept is not None, "no step without something to let go of"
+    sends = {"volume_ids": kept}
     entry = Entry(
         operation=Operation.UPDATE,
         address=step.address,
@@ -26,7 +27,7 @@ async def detach(run: Run, step: Step) -> Record:
         id=old.id,
         name=old.name,
         config=old.config,
-        changes={"send": {"volume_ids": kept}, "resume": change.resumes},
+        changes={"send": sends, "resume": await resumes(run, change, sends)},
         dependencies=old.dependencies,
         protected=old.protected,
         retained=old.retained,

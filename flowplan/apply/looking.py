@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from attrs import evolve
 
 from flowplan.apply.run import OutcomeUnknown, Run
-from flowplan.plan.observe import ours
+from flowplan.plan.observe import is_certain, ours
 from flowplan.ports import Ambiguous, Done, Handle, Observed
 from flowplan.state.journal import Entry
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
@@ -40,17 +40,21 @@ def free(run: Run, found: Iterable[Observed]) -> list[Observed]:
 
 
 async def keep_one(run: Run, entry: Entry, found: list[Observed]) -> tuple[Observed, list[Diagnostic]]:
-    """The oldest of several creations of one entry; the others are ended, and it is said."""
+    """The oldest of several creations of one entry; the others are ended, and it is said.
+
+    Only what is certainly ours is ended: it bears a name that was drawn for this creation, or its very script.
+    """
     said = []
     for extra in found[1:]:
-        ended = await _end(run, entry, extra)
+        is_ours = bool(entry.config.get("unique_name")) or is_certain(entry, extra)
+        if not is_ours:
+            summary = f"There is more than one {entry.kind.value} called {entry.name}"
+            became = "may be another's and was left alone; please look at it."
+        else:
+            summary = f"The provider had made {entry.address} twice"
+            became = "was deleted." if await _end(run, entry, extra) else "was not deleted; please delete it."
         said.append(
-            Diagnostic.warning(
-                f"The provider had made {entry.address} twice",
-                f"{found[0].id} is kept; {extra.id} was "
-                + ("deleted." if ended else "not deleted; please delete it."),
-                address=entry.address,
-            )
+            Diagnostic.warning(summary, f"{found[0].id} is kept; {extra.id} {became}", address=entry.address)
         )
     return found[0], said
 

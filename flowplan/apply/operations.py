@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +9,7 @@ from attrs import evolve
 
 from flowplan.apply.looking import keep_one, look, unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
-from flowplan.apply.updating import TRIES, already, end_update, finish_update, is_as_asked
+from flowplan.apply.updating import TRIES, already, end_update, finish_update, is_as_asked, resumes
 from flowplan.launch import LaunchFacts, needs_code, render
 from flowplan.plan.change import Action, ResourceChange, Step
 from flowplan.plan.observe import adopt
@@ -22,7 +20,8 @@ from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
 from flowplan.values.convert import Problem
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
-from flowplan.values.value import Sensitive, is_known, path_text, resolve, seal, unknowns
+from flowplan.values.digest import text_digest
+from flowplan.values.value import Sensitive, is_known, path_text, resolve, reveal, seal, unknowns
 
 
 async def create(run: Run, step: Step) -> Record:
@@ -39,7 +38,7 @@ async def create(run: Run, step: Step) -> Record:
         name=name,
         region=str(attributes.get("region") or ""),
         seen=tuple(await _already_named(run, step.address.kind, name, config)),
-        digest=_digest(attributes),
+        digest=_digest(attributes.get("startup_script")),
         config=seal(config, run.key),
         dependencies=change.dependencies,
         protected=change.protected,
@@ -48,7 +47,10 @@ async def create(run: Run, step: Step) -> Record:
         triggers=run.triggers_of(change),
     )
     entry = evolve(entry, number=run.writer.begin(entry))
-    for attempt in range(1, TRIES + 1):
+    # Why once: a reservation is paid for and cannot be cancelled, so none is bought twice on the word of a list. What
+    # is not found is left to the next run, which looks again before it plans (spec/provider.md, 3.4).
+    tries = 1 if step.address.kind is Kind.RESERVATION else TRIES
+    for attempt in range(1, tries + 1):
         run.writer.check()
         outcome = await run.provider.create(step.address.kind, attributes, f"{run.id}-{entry.number}")
         if isinstance(outcome, Ambiguous):
@@ -59,7 +61,7 @@ async def create(run: Run, step: Step) -> Record:
                 await _resolve_create(run, entry, "an earlier request was not answered", outcome) or outcome
             )
         if isinstance(outcome, Ambiguous):
-            if attempt < TRIES:
+            if attempt < tries:
                 continue
             raise OutcomeUnknown(unknown_outcome(entry, outcome.reason))
         if isinstance(outcome, Refused):
@@ -185,15 +187,18 @@ def _script(run: Run, change: ResourceChange, config: Mapping[str, Any], name: s
     if needs_code(config):
         root = config.get("code_root")
         code = run.read_code(root if isinstance(root, str) else None)
-    script, problems = render(config, LaunchFacts(name=name, code_archive=code))
+    script, problems = render(
+        config, LaunchFacts(name=name, code_archive=code, mark=f"{run.id}-{run.new_suffix()}")
+    )
     if script is None or problems:
         raise Failed(_problem(run, change, problems))
     return script.text
 
 
-def _digest(attributes: Mapping[str, Any]) -> str:
-    plain = {k: v for k, v in attributes.items() if k not in ("startup_script", "name")}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+def _digest(script: Any) -> str:
+    """What a list shows of the script that is sent; "" without one."""
+    text = reveal(script)  # its digest is all that is kept
+    return text_digest(text) if isinstance(text, str) else ""
 
 
 async def update(run: Run, step: Step) -> Record:
@@ -227,7 +232,11 @@ async def update(run: Run, step: Step) -> Record:
         id=old.id,
         name=record.name,
         config=record.config,
-        changes={"send": sends, "resume": change.resumes, "instances": await _given_back(run, old, sends)},
+        changes={
+            "send": sends,
+            "resume": await resumes(run, change, sends),
+            "instances": await _given_back(run, old, sends),
+        },
         dependencies=change.dependencies,
         protected=change.protected,
         retained=change.retained,

@@ -211,7 +211,7 @@ class _Sight:
             for entry in entries
             if entry.kind is Kind.TASK and entry.operation is Operation.UPDATE
         }
-        whole = {entry.kind for entry in entries if entry.kind is not Kind.TASK}
+        whole: set[Kind] = {entry.kind for entry in entries if entry.kind is not Kind.TASK}
         if len(made) + len(changed) > _NAMES_AT_MOST:
             whole.add(Kind.TASK)
             made, changed = {}, {}

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from flowplan.apply.looking import unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
+from flowplan.plan.change import ResourceChange
 from flowplan.plan.diff import same
 from flowplan.ports import Ambiguous, CapacityMarket, Done, Observed, Refused, StoreError
 from flowplan.resources import Change, kind_of
@@ -56,6 +57,24 @@ def end_update(run: Run, entry: Entry, record: Record, observed: Observed | None
     run.writer.commit(entry.number, Status.DONE, record)
     run.records[entry.address] = record
     return record
+
+
+async def resumes(run: Run, change: ResourceChange, sends: Mapping[str, Any]) -> bool:
+    """Whether a task is resumed after a change that needs it paused: where it is not paused now, by someone else.
+
+    Why ask again: the plan was made from a list, and one that lags may show it paused by a change that is over. Where
+    no one can be asked, the plan's word stands.
+    """
+    pauses = any(kind_of(change.kind).attributes[name].change is Change.PAUSED for name in sends)
+    if not pauses:
+        return change.resumes
+    try:
+        found = await run.provider.read(change.kind, run.records[change.address].id)
+    except StoreError:
+        raise
+    except FlowplanError:
+        return change.resumes
+    return change.resumes if found is None else found.attributes.get("status") != "paused"
 
 
 def _parts(sends: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -110,9 +129,7 @@ async def _give_back(run: Run, entry: Entry, part: Mapping[str, Any], again: boo
     raise AssertionError("the pauses never end")
 
 
-async def _change_paused(
-    run: Run, entry: Entry, sends: Mapping[str, Any], again: bool
-) -> Observed | None:
+async def _change_paused(run: Run, entry: Entry, sends: Mapping[str, Any], again: bool) -> Observed | None:
     """Pause, change, resume. A change that is refused leaves the task running as it was found."""
     observed = await _held(run, entry, sends, "It was interrupted") if again else None
     if observed is None:

@@ -26,12 +26,14 @@ class LaunchFacts:
 
     ``name`` is the task's full name. ``code_archive`` is a tar.gz of the code to unpack into the working
     directory, or None for none. ``attempt`` is the number the first run of the workload bears in the
-    completion record; retries count on from it.
+    completion record; retries count on from it. ``mark`` stands in the script as a comment: with one drawn for each
+    creation, no two scripts are alike, and a task is recognised by the digest of its script.
     """
 
     name: str
     code_archive: bytes | None = None
     attempt: int = 1
+    mark: str = ""
 
 
 @frozen
@@ -121,7 +123,7 @@ def _text(config: Mapping[str, Any], facts: LaunchFacts) -> str:
     options.append(f"-w{working_dir}")
 
     parts = [
-        section("header", attempt=facts.attempt),
+        section("header", attempt=facts.attempt, mark=facts.mark),
         section("environment", name=facts.name, env=list(env.items())),
     ]
     if volumes or data:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from attrs import evolve
 
@@ -11,11 +12,15 @@ from flowplan.plan.observation import Observation, Observed
 from flowplan.state.journal import Entry, Operation
 from flowplan.state.snapshot import Deposed, Record, Snapshot
 
+_MADE_AS_ASKED = ("num_instances", "size_gb", "quantity")
+"""What a creation is made with and no provider rewrites; another value is another's object."""
+
 
 def ours(entry: Entry, objects: Iterable[Observed]) -> list[Observed]:
-    """The live objects that the interrupted creation made: its name, its region, not there when it began.
+    """The live objects that the interrupted creation made: its name, its region, its size, not there when it began.
 
-    Oldest first, so that where a provider took a request twice, the first one is kept.
+    Where one of them has the very script that was sent, the others are strangers of the same name. Oldest first, so
+    that where a provider took a request twice, the first one is kept.
     """
     found = [
         o
@@ -25,8 +30,19 @@ def ours(entry: Entry, objects: Iterable[Observed]) -> list[Observed]:
         and o.name == entry.name
         and o.id not in entry.seen
         and (not entry.region or not o.attributes.get("region") or o.attributes["region"] == entry.region)
+        and all(_agree(entry.config.get(name), o.attributes.get(name)) for name in _MADE_AS_ASKED)
     ]
+    found = [o for o in found if is_certain(entry, o)] or found
     return sorted(found, key=lambda o: (o.created_at is None, o.created_at, o.id))
+
+
+def is_certain(entry: Entry, found: Observed) -> bool:
+    """Whether an object has the very script that a creation sent; no other creation's is like it."""
+    return bool(entry.digest) and found.attributes.get("script_digest") == entry.digest
+
+
+def _agree(asked: Any, found: Any) -> bool:
+    return not isinstance(asked, int) or not isinstance(found, int) or asked == found
 
 
 def adopt(entry: Entry, observed: Observed, before: Record | None = None) -> Record:

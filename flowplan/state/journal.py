@@ -40,7 +40,8 @@ class IllegalTransition(Exception):
 class Entry:
     """One intent. ``number`` orders entries (never a clock); 0 before the store has given one.
 
-    ``handle`` recognises a creation (name, region, ids already seen, digest); ``id`` is the provider id an
+    ``name``, ``region``, ``seen`` (the ids that bore the name before) and ``digest`` (of the startup script that
+    was sent) recognise a creation; ``id`` is the provider id an
     update or delete is about. ``config`` is the sealed configuration that will be recorded if it is done.
     ``changes`` are the attributes an update sends, so that an interrupted one can be finished. ``deposes``: the
     creation replaces what is recorded under its address, which stays on record until it is destroyed.

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 from urllib.parse import parse_qs
 
-import httpx
+import httpx  # noqa: TID253 - tests need no quick start
 from attrs import define, field, frozen
 from fault_world import CutOff, Knife
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine
 from contextlib import closing
 from random import Random
 from typing import Any, TypeVar
@@ -14,10 +12,10 @@ from fault_world import Knife, World
 from faulty_line import LISTS, FaultyLine, Past, Sent
 from faulty_store import CutBackend
 
+from flowplan.backend.schema import entry_of
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.sandbox import Sandbox
 from flowplan.state.journal import Entry, Operation
-from flowplan.backend.schema import entry_of
 
 T = TypeVar("T")
 

@@ -12,7 +12,6 @@ from plan_cases import with_life
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode
 
-_STARTS = "2026-11-23T12:00:00Z"
 _CONDITIONS = ("created", "running", "completed")
 
 
@@ -42,6 +41,9 @@ def random_pair(seed: str) -> Pair:
     stays = {name for name in old if chance.random() < 0.8} or set(old)
     first = {name for name in old if chance.random() < 0.3 and name.startswith("t")}
     destroys = bool(was_there) and chance.random() < 0.12
+    for name in old.keys() - was_there:
+        # Why: a reservation that is bought late in a schedule must not start in the past by then.
+        new[name]["starts"] = old[name]["starts"] = "2026-12-01T00:00:00Z"
     before, text_before = _stack(old, was_there, first) if was_there else (None, "")
     if destroys:
         assert before is not None
@@ -59,16 +61,19 @@ def _traits(chance: Random, name: str) -> dict[str, Any]:
         }
     mounts = {f"v{n}" for n in range(2) if chance.random() < 0.4}
     if name[0] == "r":
-        return {"quantity": chance.choice((3, 2)), "hours": chance.choice((24, 36)), "mounts": mounts}
+        return {
+            "quantity": chance.choice((3, 2)),
+            "hours": chance.choice((24, 36)),
+            "mounts": mounts,
+            "starts": "2026-11-23T12:00:00Z",
+        }
     return {
         "price": chance.choice((3.0, 4.5)),
         "env": chance.choice(("", "", "a", "b")),
         "unique": chance.random() < 0.6,
         "ends": chance.random() < 0.3,
         "mounts": mounts,
-        "needs": {
-            f"t{n}": chance.choice(_CONDITIONS) for n in range(int(name[1:])) if chance.random() < 0.5
-        },
+        "needs": {f"t{n}": chance.choice(_CONDITIONS) for n in range(int(name[1:])) if chance.random() < 0.5},
     }
 
 
@@ -100,9 +105,7 @@ def _edited(chance: Random, traits: dict[str, Any]) -> dict[str, Any]:
     return other
 
 
-def _stack(
-    traits: dict[str, dict[str, Any]], present: set[str], first: set[str]
-) -> tuple[Stack, str]:
+def _stack(traits: dict[str, dict[str, Any]], present: set[str], first: set[str]) -> tuple[Stack, str]:
     volumes, tasks, reservations = [], [], []
     for name in sorted(present):
         t = traits[name]
@@ -115,7 +118,7 @@ def _stack(
         if name[0] == "r":
             listed = ", ".join(f"'{{{{ volume.{v} }}}}'" for v in held)
             reservations.append(
-                f"  {name}: {{instance_type: 8xh100, quantity: {t['quantity']}, start_time_utc: '{_STARTS}', "
+                f"  {name}: {{instance_type: 8xh100, quantity: {t['quantity']}, start_time_utc: '{t['starts']}', "
                 f"duration_hours: {t['hours']}, volumes: [{listed}]}}"
             )
             continue
@@ -131,7 +134,9 @@ def _stack(
         )
     parts = [("volumes", volumes), ("tasks", tasks), ("reservations", reservations)]
     text = "".join(f"{word}:\n" + "\n".join(lines) + "\n" for word, lines in parts if lines)
-    outputs = [f"  o_{name}: {{value: '{{{{ volume.{name} }}}}'}}" for name in sorted(present) if name[0] == "v"]
+    outputs = [
+        f"  o_{name}: {{value: '{{{{ volume.{name} }}}}'}}" for name in sorted(present) if name[0] == "v"
+    ]
     if outputs:
         text += "outputs:\n" + "\n".join(outputs) + "\n"
     text = text or "tasks: {}\n"

@@ -157,5 +157,15 @@ class Case:
         again = world.plan(self.pair.after, self.pair.mode)
         assert again.is_empty, [(str(c.address), c.action, c.reasons) for c in again.changes]
         picture = world.picture()
-        assert picture == self.picture, f"\n got {picture}\nwant {self.picture}"
+        assert picture == self.picture, "\n".join(_differences(picture, self.picture))
         assert world.unfinished() == [] and world.snapshot().verify() == []
+
+
+def _differences(got: Any, want: Any, path: str = "") -> list[str]:
+    """Where two pictures differ, a line each."""
+    if isinstance(got, dict) and isinstance(want, dict):
+        found = []
+        for name in sorted({*got, *want}):
+            found += _differences(got.get(name), want.get(name), f"{path}.{name}")
+        return found
+    return [] if got == want else [f"{path}: {got!r} instead of {want!r}"]

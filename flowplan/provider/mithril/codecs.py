@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +12,7 @@ from attrs import frozen
 
 from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError
 from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.digest import text_digest
 from flowplan.values.quantity import Money, format_instant, parse_instant
 
 
@@ -117,7 +117,7 @@ def _ids(value: Any, _: Context) -> list[str]:
 
 def script_digest(text: str) -> str:
     """What stands for a startup script wherever its text must not: the SHA-256 of it, in hex."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return text_digest(text)
 
 
 def _from_script(value: Any, _: Context) -> str:
