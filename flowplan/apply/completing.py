@@ -12,8 +12,9 @@ from flowplan.apply.operations import release
 from flowplan.apply.run import Failed, Run
 from flowplan.plan.change import Step
 from flowplan.ports import Observed
+from flowplan.resources import kind_of
 from flowplan.state.snapshot import Record
-from flowplan.values.address import Address
+from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic
 
 if TYPE_CHECKING:
@@ -86,11 +87,10 @@ class Completions:
         self, record: Record, completion: Mapping[str, Any], observed: Observed | None
     ) -> Record:
         """Record the completion, and end the instances of a task that wants it (``terminate_on_exit``)."""
-        attributes = {
-            **record.attributes,
-            **(observed.attributes if observed else {}),
-            "completion": dict(completion),
-        }
+        # Why not what we control: a list that lags would undo on record what an update has just done.
+        seen = observed.attributes if observed else {}
+        told = {name: value for name, value in seen.items() if name not in kind_of(Kind.TASK).feeds}
+        attributes = {**record.attributes, **told, "completion": dict(completion)}
         record = evolve(record, attributes=attributes)
         if record.config.get("terminate_on_exit") and (observed is None or observed.exists):
             # One that is not listed may be too new to be; ending what has ended is nothing.
