@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
-from flowplan.apply.operations import release
+from flowplan.apply.deleting import release
 from flowplan.apply.run import Failed, Run
 from flowplan.plan.change import Step
 from flowplan.ports import Observed

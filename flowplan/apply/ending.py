@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve
 
-from flowplan.apply.operations import finish_delete
+from flowplan.apply.deleting import finish_delete
 from flowplan.apply.run import Run
 from flowplan.state.journal import Entry, Operation
 from flowplan.state.snapshot import Record

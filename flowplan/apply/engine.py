@@ -13,9 +13,10 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from flowplan.apply.deleting import delete, forget
 from flowplan.apply.detaching import detach
 from flowplan.apply.durations import Durations
-from flowplan.apply.operations import create, delete, forget, take_in, update
+from flowplan.apply.operations import create, take_in, update
 from flowplan.apply.prelude import prepare
 from flowplan.apply.pulse import Pulse
 from flowplan.apply.run import Failed, OutcomeUnknown, Result, Run, StepFailure

@@ -13,8 +13,8 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from flowplan.apply.deleting import finish_delete
 from flowplan.apply.looking import free, handle_of, keep_one, unknown_outcome
-from flowplan.apply.operations import finish_delete
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
 from flowplan.apply.updating import end_update, finish_update, is_finished
 from flowplan.plan.observe import adopt, ours

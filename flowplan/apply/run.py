@@ -17,6 +17,7 @@ from flowplan.ports import (
     EventKind,
     Guarded,
     InstanceAccess,
+    Observation,
     Observed,
     Provider,
     Reporter,
@@ -24,7 +25,7 @@ from flowplan.ports import (
 )
 from flowplan.resources import Settings, kind_of
 from flowplan.state.snapshot import Record, Snapshot
-from flowplan.values.address import Address
+from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.exit_code import ExitCode
 from flowplan.values.value import NotYetKnown, Reference
@@ -89,6 +90,8 @@ class Run:
     naming: asyncio.Lock = field(factory=asyncio.Lock)
     """Held while ``volumes`` is asked for."""
     patience: Patience = Patience()
+    ended: set[tuple[Kind, str]] = field(factory=set)
+    """What this run has deleted: a list that lags may go on showing it."""
     changes: dict[Address, ResourceChange] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -113,6 +116,15 @@ class Run:
         found = {(record.kind, record.id) for record in self.records.values()}
         found |= {(record.kind, old.id) for record in self.records.values() for old in record.deposed}
         return found
+
+    def as_left(self, seen: Observation) -> Observation:
+        """What was seen without what this run has deleted before, which a list that lags still shows."""
+        if not self.ended:
+            return seen
+        objects = {
+            key: evolve(one, exists=False) if key in self.ended else one for key, one in seen.objects.items()
+        }
+        return evolve(seen, objects=objects)
 
     def lookup(self, reference: Reference) -> Any:
         """An attribute of a resource as it now is."""

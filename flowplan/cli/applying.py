@@ -277,7 +277,9 @@ async def _locked(
             )
             raise stale("Another apply began work on the state and did not end it.")
         stack = planned.loaded.stack
-        observation = await look_at(context, connection, stack, snapshot, ()) if planned.observation else None
+        observation = None
+        if planned.observation is not None:
+            observation = run.as_left(await look_at(context, connection, stack, snapshot, ()))
         again = with_observation(planned.loaded, snapshot, observation, (), planned.options)
         _check_same(context, planned, again, wish)
         planned = again

@@ -280,7 +280,7 @@ class World:
         """The line between client and simulator."""
         return EmbeddedTransport(sandbox)
 
-    def cutting(self, provider: MithrilProvider, lease: Any, knife: Knife) -> tuple[Any, Any]:
+    def cutting(self, provider: MithrilProvider, backend: Any, lease: Any, knife: Knife) -> tuple[Any, Any]:
         """The provider and the writer of an apply, passing the knife."""
         return CutProvider(provider, knife), CutWriter(lease, knife)
 
@@ -375,17 +375,20 @@ class World:
     ) -> Result:
         with closing(self.backend()) as backend:
             lease = backend.acquire("s", "s.yaml", mode.value, 0)
-            provider, writer = self.cutting(inner, lease, knife)
+            provider, writer = self.cutting(inner, backend, lease, knife)
             snapshot, unfinished = backend.snapshot("s"), backend.unfinished("s")
             options = PlanOptions(mode, REGION, **ALLOWED)
             if unfinished:
                 first = plan(stack, snapshot, None, (), options)
-                left = await recover(self._run(first, snapshot, stack, provider, writer), unfinished)
+                settling = self._run(first, snapshot, stack, provider, writer)
+                left = await recover(settling, unfinished)
                 if left:  # the storm goes on: the next apply tries again
                     lease.release()
                     return Result(fatal=left[0], fatal_code=9)
                 snapshot = backend.snapshot("s")
             observation = await self.observe(provider, snapshot, (), stack)
+            if unfinished:
+                observation = settling.as_left(observation)
             made = plan(stack, snapshot, observation, (), options)
             if made.has_errors:
                 lease.release()

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import define, evolve, field
 from fault_world import Knife, World
 from faulty_line import LISTS, FaultyLine, Past, Sent
 from faulty_store import CutBackend
 
-from flowplan.backend.schema import entry_of
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.sandbox import Sandbox
 from flowplan.state.journal import Entry, Operation
-
-T = TypeVar("T")
+from flowplan.state.rows import entry_of
 
 
 class Broken(AssertionError):
@@ -33,7 +31,6 @@ class LawWorld(World):
     past: Past = field(factory=Past)
     knife: Knife = field(factory=Knife)
     line: FaultyLine | None = None
-    backend_now: CutBackend | None = None
     token: int = 0
     unknown: dict[str, str] = field(factory=dict)
     """What was sent and not answered, until it was looked for: by what the request was about."""
@@ -57,8 +54,8 @@ class LawWorld(World):
         self.line = FaultyLine(sandbox, self.knife, self.past, chance, self.sending, self.looked)
         return self.line
 
-    def cutting(self, provider: MithrilProvider, lease: Any, knife: Knife) -> tuple[Any, Any]:
-        lease._backend.cut_with(knife)
+    def cutting(self, provider: MithrilProvider, backend: Any, lease: Any, knife: Knife) -> tuple[Any, Any]:
+        backend.cut_with(knife)
         self.token = lease.token
         knife.late = self.line.arriving if self.line is not None else []
         return provider, lease

@@ -135,7 +135,7 @@ class Case:
                     tally.where[where] = tally.where.get(where, 0) + 1
                 elif result.ok:
                     break
-            self._converges(world)
+            self.converges(world)
         except Exception as error:
             if isinstance(error, AssertionError) or not isinstance(error, Unfit):
                 told = "\n  ".join(said)
@@ -148,7 +148,8 @@ class Case:
             shutil.rmtree(world.home, ignore_errors=True)
         tally.schedules += 1
 
-    def _converges(self, world: LawWorld) -> None:
+    def converges(self, world: LawWorld) -> None:
+        """An undisturbed apply ends where the run that was never cut ended."""
         # Lists have caught up by now: of one that lags, planning could not tell a volume that was deleted a moment ago.
         world.elapsed += world.lag_s
         result = world.apply(self.pair.after, self.pair.mode)

@@ -1,0 +1,149 @@
+"""The fast share of the crash laws; ten thousand schedules and more: ``python -m benchmarks.soak_crash``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from fault_world import Knife
+from faulty_line import Past, Sent
+from law_world import LawWorld
+from plan_builders import stack, task, volume
+from schedules import MODES, Case, Tally, Unfit, Violation
+
+_STACKS = {mode: list(range(number, 44, 4)) for number, mode in enumerate(MODES)}
+_EACH = 4
+
+
+@pytest.fixture
+def room() -> Iterator[Path]:
+    """A folder that is quick to sync where there is one."""
+    fast = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=fast if fast.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_random_stacks_under_random_faults_end_as_if_nothing_had_happened(room: Path, mode: str) -> None:
+    tally = Tally()
+    for seed in _STACKS[mode]:
+        try:
+            case = Case(room, seed, mode)
+        except Unfit:
+            tally.unfit += 1
+            continue
+        for number in range(_EACH):
+            case.run(number, tally)
+        case.close()
+    assert tally.schedules >= 30 and tally.cuts >= 20 and tally.weather >= 5 and tally.recoveries_cut >= 1
+    assert tally.unfit <= 5
+
+
+def test_every_boundary_of_one_run_is_reached(room: Path) -> None:
+    """Each kind of boundary exists, and a cut at each one of them is survived."""
+    case = next(
+        case
+        for seed in range(100)
+        if (case := _case(room, seed)) is not None
+        and case.pair.before is not None
+        and 5 < case.uncut.requests and case.uncut.passed < 60
+    )
+    seen = set()
+    for cut in range(1, case.uncut.passed + 1):
+        world = case.start.fresh(case.home / f"cut{cut}", cut)
+        knife = Knife(cut)
+        if world.apply(case.pair.after, case.pair.mode, knife=knife, parallelism=1) is None:
+            seen.add(
+                knife.where.partition(" /")[0].partition(", before")[0].rpartition(" T")[0] or knife.where
+            )
+        case.converges(world)
+    words = " ".join(seen)
+    for boundary in ("before a transaction", "in a transaction", "after a transaction", "is sent"):
+        assert any(boundary in where for where in seen) or boundary in words, (boundary, seen)
+
+
+def _case(room: Path, seed: int) -> Case | None:
+    try:
+        return Case(room, seed, next(iter(MODES)))
+    except Unfit:
+        return None
+
+
+# -- the watchers themselves can fail
+
+
+@pytest.fixture
+def world(room: Path) -> LawWorld:
+    made = LawWorld(room / "world")
+    made.home.mkdir()
+    made.sandbox().close()
+    made.elapsed += 100.0
+    return made
+
+
+def test_a_request_without_an_intent_on_disk_is_noticed(
+    world: LawWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flowplan.backend.writer import SqliteWriter
+
+    monkeypatch.setattr(SqliteWriter, "begin", lambda self, entry: 7)
+    with pytest.raises(BaseException, match="with no intent on disk"):
+        world.apply(stack(f"volumes: {{v: {volume()}}}"))
+
+
+def test_a_request_that_is_sent_again_without_a_look_is_noticed(
+    world: LawWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flowplan.apply import operations
+
+    async def blind(*given: object) -> None:
+        return None
+
+    monkeypatch.setattr(operations, "_resolve_create", blind)
+    with pytest.raises(AssertionError, match="sent again without a look"):
+        world.apply(stack(f"tasks: {{a: {task()}}}"), knife=Knife(weather={1: "lost request"}))
+
+
+def test_a_run_that_does_not_settle_what_another_left_is_noticed(
+    world: LawWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fault_world
+
+    desired = stack(f"tasks: {{a: {task()}, b: {task()}}}")
+    knife = Knife(cut=0)
+    assert world.copy(world.home.parent / "other").apply(desired, knife=knife) is not None
+    for cut in range(1, knife.passed):
+        one = world.fresh(world.home.parent / f"cut{cut}", cut)
+        knife = Knife(cut)
+        assert one.apply(desired, knife=knife) is None
+        if knife.where.startswith("before POST"):
+            break
+
+    async def nothing(run: object, unfinished: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(fault_world, "recover", nothing)
+    with pytest.raises(AssertionError, match="was not settled"):
+        one.apply(desired)
+
+
+def test_a_schedule_that_fails_says_how_to_see_it_again(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(case for seed in range(100) if (case := _case(room, seed)) is not None)
+    case.picture = {"records": {}, "live": [], "outputs": {}}
+    with pytest.raises(Violation) as told:
+        case.run(3, Tally())
+    words = str(told.value)
+    assert f"seed {case.seed}, schedule 3" in words and "after:" in words and "Attempt(" in words
+    assert case.attempts(3) == case.attempts(3), "a schedule is the same each time"
+
+
+def test_lists_that_lag_show_what_was(world: LawWorld) -> None:
+    sent = Sent("POST", "/v2/volumes", "", {}, b'{"name": "x"}')
+    assert sent.target == "volume x"
+    past = Past(lag_s=4.0)
+    past.listed["/v2/volumes"] = [(10.0, ["old"]), (12.0, ["newer"])]
+    assert [past.shown("/v2/volumes", at) for at in (11.0, 15.0, 17.0)] == [["old"], ["newer"], None]
+    assert Random("a").random() == Random("a").random()
