@@ -118,6 +118,9 @@ def test_a_thousand_waiting_tasks_cost_a_handful_of_requests_an_interval(
 class _NoWriter:
     heartbeat_s = 10.0
 
+    def check(self) -> None:
+        pass
+
     def renew(self) -> None: ...
 
     def progress(self, done: int, steps: int) -> None: ...

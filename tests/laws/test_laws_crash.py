@@ -49,7 +49,8 @@ def test_every_boundary_of_one_run_is_reached(room: Path) -> None:
         for seed in range(100)
         if (case := _case(room, seed)) is not None
         and case.pair.before is not None
-        and 5 < case.uncut.requests and case.uncut.passed < 60
+        and 5 < case.uncut.requests
+        and case.uncut.passed < 60
     )
     seen = set()
     for cut in range(1, case.uncut.passed + 1):
