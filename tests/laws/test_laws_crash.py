@@ -49,7 +49,7 @@ def test_every_boundary_of_one_run_is_reached(room: Path) -> None:
         for seed in range(100)
         if (case := _case(room, seed)) is not None
         and case.pair.before is not None
-        and 5 < case.uncut.requests
+        and case.uncut.requests > 5
         and case.uncut.passed < 60
     )
     seen = set()
