@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from pathlib import Path
 
 from flowplan.ports import StoreError
 from flowplan.values.diagnostic import Diagnostic
+
+_ROOM = 64 * 1024
+"""What the log and its index want at least, in bytes."""
 
 _RESTORE = "Restore the file from a backup, or move it away and rebuild the state."
 
@@ -41,7 +45,7 @@ def guarded(path: Path) -> Iterator[None]:
 
 def _of_database(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     text = str(error).lower()
-    if "full" in text:
+    if "full" in text or ("readonly" in text and _is_full(path)):
         advice = "Free some space and run the command again; nothing was lost."
     elif "readonly" in text or "unable to open" in text:
         advice = "Make the file and its folder writable for you."
@@ -52,6 +56,15 @@ def _of_database(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     else:
         return damaged(path, f"The state at {path} is damaged", str(error))
     return unusable(path, str(error), advice)
+
+
+def _is_full(path: Path) -> bool:
+    """Whether there is no room beside the file; SQLite calls that a database it may only read."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return not disk.f_flag & os.ST_RDONLY and disk.f_bavail * disk.f_frsize < _ROOM
 
 
 def unusable(path: Path, detail: str, suggestion: str) -> StoreError:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from flowplan.ports import StoreError
 from flowplan.state.format import FORMAT, Tables, upgraded
 from flowplan.values.diagnostic import Diagnostic
 
+_MAGIC = b"SQLite format 3\0"
 _BUSY_S = 10.0
 """How long another process may hold the write lock, in seconds; none of ours holds it for long."""
 
@@ -29,6 +31,8 @@ class StateFile:
         self._connection: sqlite3.Connection | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._is_readonly = False
+        self._why: sqlite3.Error | None = None
+        """What kept the file from being opened for writing, where it could be opened for reading."""
 
     def for_reading(self) -> sqlite3.Connection | None:
         """The open database, or None where there is none yet."""
@@ -48,6 +52,8 @@ class StateFile:
             if not self.path.exists():
                 self._found()
             self._connection = self._open()
+        if self._is_readonly:
+            raise self._why or sqlite3.OperationalError("attempt to write a readonly database")
         return self._connection
 
     def close(self) -> None:
@@ -55,7 +61,7 @@ class StateFile:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        self._is_readonly = False
+        self._is_readonly, self._why = False, None
         if self._copy is not None:
             self._copy.cleanup()
             self._copy = None
@@ -63,6 +69,7 @@ class StateFile:
     def _open(self) -> sqlite3.Connection:
         if self.path.stat().st_size == 0:
             raise damaged(self.path, "The state is an empty file", "it has no content at all")
+        self._measure()
         last: sqlite3.Error | None = None
         for connect in self._ways():
             db = connect()
@@ -76,6 +83,7 @@ class StateFile:
                 if "locked" in str(error):
                     raise
                 last = error
+                self._why = None if self._is_readonly else error
             except BaseException:
                 db.close()
                 raise
@@ -83,6 +91,23 @@ class StateFile:
                 return db
         assert last is not None
         raise last
+
+    def _measure(self) -> None:
+        """Refuse a file that lost its end: the pages that are left might well be read, and be written over."""
+        for last_try in (False, True):
+            log = self.path.with_name(f"{self.path.name}-wal")
+            with self.path.open("rb") as file:
+                head = file.read(32)
+                size = os.fstat(file.fileno()).st_size
+            if head[:16] != _MAGIC or (log.exists() and log.stat().st_size):
+                return  # what it is, is found out later; with a log the file may rightly be short
+            page = int.from_bytes(head[16:18], "big")
+            expected = int.from_bytes(head[28:32], "big") * (65536 if page == 1 else page)
+            if size >= expected:
+                return
+            if last_try:
+                raise damaged(self.path, "The state has lost its end", f"it has {size} of {expected} bytes")
+            time.sleep(0.1)  # another process may just be writing its log back
 
     def _ways(self) -> Iterator[Callable[[], sqlite3.Connection]]:
         """How the file may be opened, best first.
