@@ -1,4 +1,8 @@
-"""A long run of generated requests against a served sandbox: ``python -m benchmarks.soak_sandbox_api [--seeds N] [--steps N]``.
+"""A long run of generated requests against a served sandbox:
+``python -m benchmarks.soak_sandbox_api [--seeds N] [--steps N] [--examples N]``.
+
+For each seed a sandbox is served; sequences of STEPS requests that follow from each other are sent to it, and EXAMPLES
+requests that schemathesis generates for every operation, half of them such as the document forbids.
 
 Needs the provider's OpenAPI document beside the project. Ends with 1 at the first answer that the document does not
 allow, naming the seed; the same seed gives the same requests.
@@ -30,6 +34,7 @@ class Clock:
 
 def main() -> int:
     from sandbox_contract import OPENAPI, Caller, operations, served
+    from sandbox_generated import ask_generated
     from sandbox_sequences import Sequences
 
     from flowplan.sandbox import open_sandbox
@@ -38,6 +43,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--examples", type=int, default=100)
     options = parser.parse_args()
     if not OPENAPI.exists():
         print(f"{OPENAPI} is not there")
@@ -59,6 +65,13 @@ def main() -> int:
                             print(f"seed {seed}, step {step}: {problem}")
                             caller.close()
                             return 1
+                    try:
+                        for mode in ("positive", "negative"):
+                            ask_generated(caller, sequences.drafts, mode, options.examples // 2, seed)
+                    except AssertionError as problem:
+                        print(f"seed {seed}, generated: {problem}")
+                        caller.close()
+                        return 1
                     seen.update(caller.counts)
                     caller.close()
             finally:
@@ -66,8 +79,10 @@ def main() -> int:
     for label in sorted(operations()):
         counts = {status: count for (name, status), count in sorted(seen.items()) if name == label}
         print(f"{label:64} {counts}")
+    missing = set(operations()) - {name for (name, status) in seen if status < 300}
+    print(f"operations without a success: {', '.join(sorted(missing)) or 'none'}")
     print(f"{sum(seen.values())} requests in {time.perf_counter() - began:.0f} s")
-    return 0
+    return 1 if missing else 0
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ GARBAGE: tuple[Any, ...] = (
     {},
     {"a": {}},
 )
+AVAILABILITY = {
+    "latest_end_time": ("start_time", "quantity"),
+    "slots": ("earliest_start_time", "latest_end_time"),
+    "check": ("start_time", "end_time", "quantity"),
+}
 _KEPT = 40
 _RARE = {"kubernetes_cluster": 0.1, "image_version": 0.15}
 
@@ -53,10 +58,14 @@ class Drafts:
         self._markets = list(markets)
         self._now = now
         self.pool: dict[str, list[str]] = {}
+        self.orders: dict[str, Mapping[str, Any]] = {}
+        """Reservations by their ids, as they were last shown."""
 
     def learn(self, answer: Any) -> None:
         """Remember the ids and cursors of an answer."""
         if isinstance(answer, dict):
+            if str(answer.get("fid", "")).startswith("res_") and "end_time" in answer:
+                self.orders[answer["fid"]] = answer
             for name, value in answer.items():
                 if name == "next_cursor" and isinstance(value, str):
                     self._keep("cursor", value)
@@ -77,7 +86,7 @@ class Drafts:
         for parameter in operation.get("parameters", ()):
             name, schema = parameter["name"], parameter["schema"]
             if parameter["in"] == "path":
-                path = path.replace(f"{{{name}}}", self._one(PLACES[name], random))
+                path = path.replace(f"{{{name}}}", self._place(label, name, random))
             elif parameter.get("required") or random.random() < 0.35:
                 value = self._value(name, schema, random, market, wild)
                 query[name] = ",".join(map(str, value)) if isinstance(value, list) else value
@@ -85,7 +94,36 @@ class Drafts:
         content = operation.get("requestBody", {}).get("content", {}).get("application/json")
         if content is not None:
             body = self._value("body", content["schema"], random, market, wild)
+        if random.random() < 0.8:
+            self._aim(label, path, query, body, random)
         return path, query, body
+
+    def _aim(self, label: str, path: str, query: dict[str, Any], body: Any, random: Random) -> None:
+        """Make a request fit what is known of its object, so that it goes through more often."""
+        hour = timedelta(hours=1)
+        if label == "GET /v2/reservation/availability":
+            mode = query["mode"] = random.choice(tuple(AVAILABILITY))
+            for name in AVAILABILITY[mode]:
+                query[name] = 1 if name == "quantity" else self._instant(name, random)
+        if not isinstance(body, dict):
+            return
+        order = self.orders.get(path.split("/")[3]) if path.startswith("/v2/reservation/") else None
+        if order is not None and label.endswith("/extend"):
+            end = datetime.fromisoformat(order["end_time"])
+            body["end_time"] = (end + random.randint(1, 6) * hour).isoformat()
+            body.pop("price_specification", None)
+        elif order is not None and label.endswith("/terminate-instances") and order["instances"]:
+            chosen = random.sample(order["instances"], random.randint(1, len(order["instances"])))
+            body |= {"instances": chosen, "reduce_capacity": True}
+        elif label in ("PATCH /v2/instances", "POST /v2/instances/{instance_fid}/refresh-boot-disk"):
+            known = [fid for one in self.orders.values() for fid in one["instances"]]
+            if known and "instances" in body:
+                body["instances"] = [random.choice(known)]
+            body.pop("image_version", None)
+        elif label == "PATCH /v2/spot/bids/{bid_fid}":
+            body.pop("memory_gb", None)
+            if "volumes" in body:
+                body["paused"] = True
 
     def _keep(self, kind: str, value: str) -> None:
         known = self.pool.setdefault(kind, [])
@@ -98,6 +136,12 @@ class Drafts:
         if known and random.random() < 0.95:
             return known[-1] if random.random() < 0.4 else random.choice(known)
         return f"{kind}_none"
+
+    def _place(self, label: str, name: str, random: Random) -> str:
+        reserved = [fid for one in self.orders.values() for fid in one["instances"]]
+        if label.endswith("/refresh-boot-disk") and reserved and random.random() < 0.7:
+            return random.choice(reserved)
+        return self._one(PLACES[name], random)
 
     def _value(
         self, name: str, schema: Mapping[str, Any], random: Random, market: tuple[str, str], wild: float

@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from sandbox_contract import OPENAPI, Caller, document, operations, served
+from sandbox_contract import OPENAPI, Caller, operations, served
 from sandbox_drafts import PUBLIC_KEY
+from sandbox_generated import ask_generated
 from sandbox_sequences import Sequences, start
 
 from flowplan.sandbox import open_sandbox
@@ -36,45 +36,7 @@ def caller(tmp_path, clock) -> Iterator[Caller]:
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_generated_requests_get_documented_answers(caller, clock, mode):
-    import schemathesis
-    from schemathesis.generation import GenerationMode
-
-    drafts = start(caller, clock)
-    real = {key: values[0] for key, values in drafts.pool.items()}
-    schema = schemathesis.openapi.from_dict(document())
-    # Where two generated values meet nothing known, an answer is a 404; so known ids are put in here and there.
-    turn = iter(range(10**9))
-
-    def send(label: str, case: Any) -> None:
-        query = dict(case.query or {})
-        path = case.formatted_path
-        if next(turn) % 2 and isinstance(query.get("project"), str):
-            query["project"] = real["proj"]
-        body = case.body if not type(case.body).__name__.startswith("NotSet") else None
-        if next(turn) % 2 and isinstance(body, dict) and "project" in body:
-            body = {**body, "project": real["proj"]}
-        if isinstance(body, bytes | str):
-            raw = body.encode("utf-8", "replace") if isinstance(body, str) else body
-            caller.call(case.method.upper(), path, query, raw=raw, label=label)
-        else:
-            caller.call(case.method.upper(), path, query, body, label=label)
-
-    for found in schema.get_all_operations():
-        operation = found.ok()
-        strategy = operation.as_strategy(generation_mode=GenerationMode(mode))
-
-        @settings(
-            max_examples=EXAMPLES,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-            database=None,
-            deadline=None,
-        )
-        @given(strategy)
-        def ask(label, case):
-            send(label, case)
-
-        ask(operation.label)
+    ask_generated(caller, start(caller, clock), mode, EXAMPLES)
     assert {label for label, _ in caller.counts} == set(operations())
 
 
