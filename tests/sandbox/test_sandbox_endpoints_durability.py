@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sandbox_killing import Killing
 
 from flowplan.sandbox import open_sandbox
 
@@ -128,6 +129,13 @@ def test_sigkill_loses_nothing_acknowledged(live):
                 else:
                     assert rows[fid]["name"] == row["name"]
     again.sandbox.close()
+
+
+def test_servers_killed_amid_writers_lose_nothing_acknowledged(tmp_path):
+    killing = Killing(tmp_path / "home", seed=1)
+    for _ in range(2):
+        killing.round()
+    assert killing.acknowledged >= 4
 
 
 def test_two_processes_share_every_kind(live):
