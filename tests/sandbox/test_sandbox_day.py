@@ -1,7 +1,16 @@
-"""A day in the life of a project: every status, event, price and charge, under the virtual clock."""
+"""A day in the life of a project: every status, event, price and charge, under the virtual clock.
 
+What matters is asserted here, with its reasons; beside that the whole day is written down, every write with its answer
+and how everything stands after each step, and must be what ``day.txt`` holds (FLOWPLAN_ACCEPT=1 writes it anew).
+"""
+
+import json
+import os
+import re
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,20 +22,136 @@ ORDERS = "/v2/reservation"
 MARKET = "h100-80gb.sxm.8x@us-central1-b"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB day"
 HOUR = timedelta(hours=1)
+RECORD = Path(__file__).with_name("day.txt")
+_FID = re.compile(r"\b([a-z]+)_[A-Za-z0-9]{16}\b")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+
+
+class Recorder:
+    """Sends requests as the client does and writes them down, with short names for ids and minutes for times."""
+
+    def __init__(self, client) -> None:
+        self._client = client
+        self.lines: list[str] = []
+        self.noon: datetime | None = None
+        self._names: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def _write(self, method: str, path: str, body: Any) -> Any:
+        answer = self._client.call(method, path, body)
+        given = "" if body is None else f" {json.dumps(body)}"
+        found = "" if answer.body is None else f" {json.dumps(answer.body)}"
+        self.note(f"{method} {path}{given}")
+        self.note(f"  {answer.status}{found}")
+        return answer
+
+    def post(self, path: str, **body: Any) -> Any:
+        return self._write("POST", path, body)
+
+    def patch(self, path: str, **body: Any) -> Any:
+        return self._write("PATCH", path, body)
+
+    def delete(self, path: str) -> Any:
+        return self._write("DELETE", path, None)
+
+    def bid(self, *given: Any, **more: Any) -> Any:
+        return self.post(BIDS, **self._client.bid_body(*given, **more))
+
+    def volume(self, name: str, size: int) -> Any:
+        body = {"name": name, "project": self.project, "disk_interface": "File", "size_gb": size}
+        return self.post("/v2/volumes", **body, region="us-central1-b")
+
+    def note(self, text: str) -> None:
+        def named(match: re.Match[str]) -> str:
+            kind = match[1]
+            count = sum(name.startswith(f"{kind}-") for name in self._names.values())
+            return self._names.setdefault(match[0], f"{kind}-{count + 1}")
+
+        def since(match: re.Match[str]) -> str:
+            assert self.noon is not None
+            return f"{(datetime.fromisoformat(match[0]) - self.noon) / timedelta(minutes=1):+g}m"
+
+        self.lines.append(_INSTANT.sub(since, _FID.sub(named, text)))
+
+    def finish(self) -> None:
+        """Compare the day with its record."""
+        # The types of machines and images are the catalogue's, the same every day.
+        text = "\n".join(self.lines) + "\n"
+        if os.environ.get("FLOWPLAN_ACCEPT") == "1":
+            RECORD.write_text(text)
+        assert text == RECORD.read_text()
 
 
 class Day:
     """The client, the clock in minutes after noon, and what is asked again and again."""
 
     def __init__(self, client) -> None:
-        self.client, self.desk = client, Desk(client.sandbox)
+        self.client, self.desk = Recorder(client), Desk(client.sandbox)
+        self._stood: list[str] = []
         client.sandbox.configure(boot_s=0)
-        self.noon = self.desk.freeze().now
+        self.noon = self.client.noon = self.desk.freeze().now
         self.desk.set_model("calm", round_s=120)
 
     def at(self, minutes: float) -> None:
         """Let the time pass until then."""
+        self.stand()
         self.desk.advance(self.noon + timedelta(minutes=minutes) - self.desk.clock().now)
+        self.client.note(f"\n--- {minutes:+g}m")
+        self.stand()
+
+    def override(self, cents: int, lasts: timedelta) -> None:
+        """Others bid so much, so long."""
+        self.desk.override(MARKET, price_cents=cents, lasts=lasts)
+        self.client.note(f"others pay {cents} for {lasts}")
+
+    def stand(self) -> None:
+        """Write down how everything stands, unless it is as it was."""
+        client, project = self.client, self.client.project
+        begin = len(client.lines)
+        current = client.get("/v2/pricing/current", instance_type=client.h100)
+        client.note(f"market {json.dumps(current.body)}")
+        for row in client.get(BIDS, project=project)["data"]:
+            client.note(f"bid {row['name']} {client.status(row['fid'])} {row['limit_price']}")
+        for row in client.get(ORDERS, project=project)["data"]:
+            client.note(
+                f"reservation {row['name']} {row['status']} {row['instance_quantity']} {row['total_price']}"
+            )
+        for row in client.get("/v2/instances", project=project, sort_dir="asc")["data"]:
+            client.note(f"instance {row['name']} {row['status']}")
+        for row in client.get("/v2/volumes", project=project).body:
+            client.note(f"volume {row['name']} {json.dumps([row['bids'], row['attachments']])}")
+        used = [
+            f"{row['product_type']} {row['used_quantity']} of {row['total_quantity']}"
+            for row in client.get("/v2/quotas", project=project).body
+            if row["used_quantity"]
+        ]
+        client.note(f"quotas {used}")
+        client.note(f"charges {json.dumps(overview(client.sandbox)['charges'])}")
+        if client.lines[begin:] == self._stood:
+            del client.lines[begin:]
+        else:
+            self._stood = client.lines[begin:]
+
+    def histories(self) -> None:
+        """Write down everything that is told afterwards."""
+        client, project = self.client, self.client.project
+        client.note("\n--- histories")
+        for path in ("/v2/instances/status/history", "/v2/instances/pricing/history"):
+            for row in client.get(path, project=project)["instances"]:
+                client.note(f"{path} {json.dumps(row)}")
+        for row in client.get(BIDS, project=project)["data"]:
+            for event in client.get(f"{BIDS}/{row['fid']}/history")["events"]:
+                client.note(f"bid {json.dumps(event)}")
+        for row in client.get(ORDERS, project=project)["data"]:
+            for event in client.get(f"{ORDERS}/{row['fid']}/history")["events"]:
+                client.note(f"reservation {json.dumps(event)}")
+            usage = client.get(f"{ORDERS}/{row['fid']}/usage").body
+            for event in usage["pricing_events"]:
+                event.pop("id")
+            for name, found in usage.items():
+                client.note(f"usage {name} {json.dumps(found)}")
 
     def minutes(self, text: str) -> float:
         return (datetime.fromisoformat(text) - self.noon) / timedelta(minutes=1)
@@ -61,7 +186,10 @@ def test_a_day(day):
     bid = _spot(day)
     _reservation(day)
     _the_books(day, bid)
+    day.stand()
+    day.histories()
     assert time.process_time() - begin < 5
+    day.client.finish()
 
 
 def _spot(day) -> str:
@@ -84,7 +212,7 @@ def _spot(day) -> str:
 
     day.at(62)
     assert day.spent()["train"] == 2 * 800
-    day.desk.override(MARKET, price_cents=2000, lasts=timedelta(minutes=30))
+    day.override(2000, timedelta(minutes=30))
     assert (client.status(fid), day.market(), day.machines()) == (
         "Preempting",
         ("$20.00", 14),
@@ -103,7 +231,7 @@ def _spot(day) -> str:
     day.at(100)
     assert client.patch(f"{BIDS}/{fid}", limit_price="$25.00")["limit_price"] == "$25.00"
     day.at(102)
-    day.desk.override(MARKET, price_cents=2000, lasts=HOUR)
+    day.override(2000, HOUR)
     assert (client.status(fid), day.market()) == ("Allocated", ("$20.00", 14))
     day.at(162)
     assert day.market() == ("$8.00", 14)
@@ -144,6 +272,7 @@ def _reservation(day) -> None:
     times = {"start_time": now.isoformat(), "end_time": (now + 3 * HOUR).isoformat()}
     place = {"project": client.project, "instance_type": client.h100, "region": "us-central1-b"}
     offer = client.get(f"{ORDERS}/quote", **place, **times, quantity=2)["offers"][0]
+    client.note(f"quote {json.dumps(client.get(f'{ORDERS}/quote', **place, **times, quantity=2).body)}")
     assert (offer["key"], offer["unit_price"], offer["total_price"]) == ("standard", "$16.00", "$96.00")
 
     order = client.post(ORDERS, **client.reservation_body(now, 3, 2))
