@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from attrs import frozen
 
-from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer
+from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer, Quota, Quote
 from flowplan.state.history import Serial
 from flowplan.state.journal import Entry, Status
 from flowplan.state.snapshot import Record, Snapshot
@@ -23,6 +23,7 @@ __all__ = [
     "CapacityMarket",
     "Clock",
     "Done",
+    "Estimator",
     "Event",
     "EventKind",
     "Guarded",
@@ -37,6 +38,8 @@ __all__ = [
     "Outcome",
     "Pager",
     "Provider",
+    "Quota",
+    "Quote",
     "Reader",
     "Refused",
     "RemoteAccess",
@@ -168,6 +171,21 @@ class CapacityMarket(Protocol):
 
         Instances that have been given back already are passed over, so that a repetition does no harm.
         """
+        ...
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """A provider that tells beforehand what something costs and how much of it may be had."""
+
+    async def quotas(self) -> Sequence[Quota]:
+        """The project's quotas; may raise `FlowplanError`."""
+        ...
+
+    async def quote(
+        self, instance_type: str, region: str, quantity: int, start: str, end: str
+    ) -> Quote | None:
+        """What a reservation would cost; None where it is not offered. May raise `FlowplanError`."""
         ...
 
 

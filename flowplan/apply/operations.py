@@ -172,7 +172,7 @@ def _point(run: Run, change: ResourceChange, diagnostic: Diagnostic) -> Diagnost
 def _create_attributes(run: Run, change: ResourceChange, config: Mapping[str, Any]) -> dict[str, Any]:
     kind = kind_of(change.kind)
     attributes = kind.targets(config, run.settings)
-    for name in ("instance_type", "limit_price"):
+    for name in ("instance_type", "limit_price", "max_unit_price_usd"):
         if attributes.get(name) is None and change.targets.get(name) is not None:
             attributes[name] = change.targets[name]
     if change.kind is Kind.TASK:

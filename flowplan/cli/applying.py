@@ -279,7 +279,8 @@ async def _locked(
         stack = planned.loaded.stack
         observation = None
         if planned.observation is not None:
-            observation = run.as_left(await look_at(context, connection, stack, snapshot, ()))
+            region = planned.options.region
+            observation = run.as_left(await look_at(context, connection, stack, snapshot, (), region))
         again = with_observation(planned.loaded, snapshot, observation, (), planned.options)
         _check_same(context, planned, again, wish)
         planned = again

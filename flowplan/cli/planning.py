@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
@@ -16,14 +17,20 @@ from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.digest import plan_digest
 from flowplan.plan.document import build_document, explanation_document
 from flowplan.plan.links import Question
-from flowplan.plan.observation import Observation
+from flowplan.plan.observation import Observation, Quota, Quote
 from flowplan.plan.planner import plan as make_plan
 from flowplan.plan.view import plan_view
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Snapshot
+from flowplan.values.diagnostic import FlowplanError
 
 _HISTORIES = 20
 """How many histories a refresh asks for at most: each is a request of its own."""
+if TYPE_CHECKING:
+    from flowplan.ports import Estimator
+
+_QUOTES = 20
+"""How many quotes are asked for at most."""
 
 
 @frozen
@@ -82,19 +89,48 @@ async def _observe(
     context: Context, loaded: Loaded, snapshot: Snapshot, unfinished: Sequence[Entry]
 ) -> Observation:
     async with context.connect(loaded.stack, loaded.project) as connection:
-        return await look_at(context, connection, loaded.stack, snapshot, unfinished)
+        return await look_at(context, connection, loaded.stack, snapshot, unfinished, loaded.region)
+
+
+async def _estimate(
+    provider: Estimator, stack: Stack, snapshot: Snapshot, region: str, seen: Observation
+) -> Observation:
+    """What was seen, with quotas and quotes where the plan may make something. They only inform: none is needed."""
+    from flowplan.plan.estimates import makes_anything, wanted_quotes
+
+    if not makes_anything(stack, snapshot):
+        return seen
+    quotas: Sequence[Quota] = ()
+    with suppress(FlowplanError):
+        quotas = tuple(await provider.quotas())
+    quotes: dict[str, Quote] = {}
+    for terms in wanted_quotes(stack, snapshot, region)[:_QUOTES]:
+        with suppress(FlowplanError):
+            quote = await provider.quote(
+                terms.instance_type, terms.region, terms.quantity, terms.start_time_utc, terms.end_time_utc
+            )
+            if quote is not None:
+                quotes[terms.key] = quote
+    return evolve(seen, quotas=quotas, quotes=quotes)
 
 
 async def look_at(
-    context: Context, connection: Connection, stack: Stack, snapshot: Snapshot, unfinished: Sequence[Entry]
+    context: Context,
+    connection: Connection,
+    stack: Stack,
+    snapshot: Snapshot,
+    unfinished: Sequence[Entry],
+    region: str = "",
 ) -> Observation:
     """One refresh for a plan of ``stack``, with the history of what has drifted, as far as the provider keeps one."""
     from flowplan.plan.drift import drifted_objects
     from flowplan.plan.importing import wanted_ids
-    from flowplan.ports import Historian
+    from flowplan.ports import Estimator, Historian
 
     seen = await context.observe(connection, snapshot, unfinished, wanted_ids(stack, snapshot))
     provider: object = connection.provider
+    if isinstance(provider, Estimator):
+        seen = await _estimate(provider, stack, snapshot, region, seen)
     drifted = drifted_objects(snapshot, seen) if isinstance(provider, Historian) else []
     if not drifted or not isinstance(provider, Historian):
         return seen

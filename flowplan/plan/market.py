@@ -25,7 +25,7 @@ def market_warnings(
         if not makes or not isinstance(wanted, str) or not isinstance(region, str):
             continue
         resource = stack.resources[change.address]
-        anywhere = [offer for offer in observation.offers if _is(offer, wanted)]
+        anywhere = [offer for offer in observation.offers if is_offer_of(offer, wanted)]
         here = [offer for offer in anywhere if offer.region == region]
         if not here:
             span, snippet = resource.span_of(("instance_type",))
@@ -65,7 +65,7 @@ def market_warnings(
             )
 
 
-def _is(offer: Offer, wanted: str) -> bool:
+def is_offer_of(offer: Offer, wanted: str) -> bool:
     """Whether an offer is of the type that ``wanted`` spells, in any of its spellings."""
     if wanted.startswith("it_"):
         return wanted == offer.type_id

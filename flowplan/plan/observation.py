@@ -42,6 +42,29 @@ class Offer:
 
 
 @frozen
+class Quota:
+    """How much of something a project may have and has: storage, or instances or reserved hours of a type.
+
+    ``product`` is Storage, Spot or Reservations (free text of the provider's), ``instance_type`` its own id of the type.
+    """
+
+    name: str
+    product: str
+    total: int
+    used: int
+    units: str
+    instance_type: str = ""
+
+
+@frozen
+class Quote:
+    """What a reservation was quoted to cost: in all, and per instance and hour, in US dollars."""
+
+    total_usd: float
+    unit_usd: float
+
+
+@frozen
 class HistoryEvent:
     """Something the provider remembers of an object: when, what (in its words), and who; "" where nobody did it."""
 
@@ -57,6 +80,7 @@ class Observation:
     ``kinds`` are the kinds that were listed: an id of such a kind that is not among ``objects`` is gone.
     ``at`` is when it was asked for: what was recorded just before may be missing from lists yet.
     ``completions`` are the completion records that were read, by task id (``exit_code``, ``ended_at``).
+    ``quotas`` are asked for where a plan may make something, ``quotes`` (by `Wanted.key`) for new reservations.
     ``events`` are the histories that were asked for, by id, oldest first.
     """
 
@@ -68,6 +92,8 @@ class Observation:
     completions: Mapping[str, Mapping[str, Any]] = field(factory=dict)
     at: datetime | None = None
     events: Mapping[str, Sequence[HistoryEvent]] = field(factory=dict)
+    quotas: Sequence[Quota] = ()
+    quotes: Mapping[str, Quote] = field(factory=dict)
 
     def find(self, kind: Kind, id: str) -> Observed | None:
         """The object with this id, or None if the listing did not hold it."""

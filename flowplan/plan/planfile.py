@@ -21,7 +21,7 @@ from attrs import evolve, field, frozen
 
 from flowplan.lang.stack import Source, Stack
 from flowplan.plan.change import Mode, PlanOptions
-from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer
+from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer, Quota, Quote
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
@@ -157,6 +157,10 @@ def _observation(observation: Observation | None) -> Any:
             [o.instance_type, o.region, o.type_id, o.available, o.price_cents, o.gpus, o.gpu_memory_gb]
             for o in observation.offers
         ],
+        "quotas": [
+            [q.name, q.product, q.total, q.used, q.units, q.instance_type] for q in observation.quotas
+        ],
+        "quotes": {key: [quote.total_usd, quote.unit_usd] for key, quote in observation.quotes.items()},
         "completions": {id: dict(record) for id, record in observation.completions.items()},
         "events": {
             id: [[event.at, event.what, event.by] for event in events]
@@ -228,6 +232,8 @@ def _load_observation(body: Any) -> Observation | None:
         completions=body["completions"],
         events={id: tuple(HistoryEvent(*e) for e in events) for id, events in body.get("events", {}).items()},
         at=parse_instant(body["at"]) if body["at"] else None,
+        quotas=tuple(Quota(*quota) for quota in body["quotas"]),
+        quotes={key: Quote(*quote) for key, quote in body["quotes"].items()},
     )
 
 

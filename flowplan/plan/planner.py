@@ -12,6 +12,7 @@ from flowplan.plan.before_destroy import check_made_first, made_first
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.checks import check
 from flowplan.plan.drift import refreshed_records
+from flowplan.plan.estimates import quota_warnings
 from flowplan.plan.holders import with_detachments
 from flowplan.plan.importing import find_imports
 from flowplan.plan.letting_go import find_let_go
@@ -92,6 +93,7 @@ def _decide(
     found.extend(check_made_first(stack, settled, observation, changes, because))
     found.extend(check(stack, settled, observation, changes, options))
     found.extend(market_warnings(stack, observation, changes))
+    found.extend(quota_warnings(stack, observation, changes))
     losses = check_losses(stack, changes, options)
     found.extend(losses.diagnostics)
     if options.mode is Mode.NORMAL:

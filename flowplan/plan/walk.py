@@ -159,7 +159,7 @@ class Walk:
             if (problem := requirement.check(self.lookup)) is not None:
                 self.found.add(problem)
         self._targets[address] = change.targets
-        return with_money(change, self.observation.at if self.observation else None)
+        return with_money(change, self.observation)
 
     def _aim(self, resource: Resource, config: Mapping[str, Any], record: Record | None) -> Mapping[str, Any]:
         """The provider-side attributes that a configuration asks for, with an instance type chosen where it must be."""

@@ -148,6 +148,13 @@ _ATTRIBUTES = (
         wire=Wire("end_time", "end_time", "instant"),
         outcomes=(Change.EXTEND, Change.REFUSED),
     ),
+    Attribute(
+        "max_unit_price_usd",
+        Change.PROVIDER,
+        computed=True,
+        wire=Wire("price_specification.max_unit_price", "", "cents"),
+        doc="What was quoted per instance and hour when it was planned; sent when it is bought.",
+    ),
     Attribute("status", Change.PROVIDER, computed=True, wire=Wire("", "status", "reservation_status")),
     Attribute("price_total_usd", Change.PROVIDER, computed=True, wire=Wire("", "total_price", "money")),
     Attribute("instances", Change.PROVIDER, computed=True, wire=Wire("", "instances", "ids"), unordered=True),

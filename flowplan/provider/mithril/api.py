@@ -15,6 +15,7 @@ from flowplan.provider.mithril.wire import (
     InstanceType,
     Me,
     Project,
+    ProjectQuota,
     Reservation,
     ReservationOffer,
     SshKey,
@@ -103,6 +104,10 @@ class Api:
             params = {"project": project, "bid_fid_in": ",".join(ids[start : start + _IDS_AT_ONCE])}
             found += await self._pages(Instance, "/v2/instances", "instances", params, None)
         return found
+
+    async def quotas(self, project: str) -> list[ProjectQuota]:
+        """The quotas of a project, and what is used of them."""
+        return await self._list(ProjectQuota, "/v2/quotas", "quotas", {"project": project})
 
     async def quote(self, params: Mapping[str, str]) -> list[ReservationOffer]:
         """What a reservation would cost (``project``, ``instance_type`` fid, ``region``, times, ``quantity``)."""

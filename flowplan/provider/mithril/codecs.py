@@ -182,6 +182,7 @@ def reservation_has_ended(status: str) -> bool:
 CODECS: dict[str, Codec] = {
     "plain": Codec(_plain, _plain),
     "money": Codec(_to_money, _from_money),
+    "cents": Codec(lambda value, _: Money.of_dollars(value).cents, _plain),
     "interface": Codec(_to_interface, _from_interface),
     "instance_type": Codec(_to_type, _from_type),
     "instant": Codec(_to_instant, _from_instant),

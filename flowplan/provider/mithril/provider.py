@@ -18,6 +18,7 @@ from flowplan.provider.mithril.advice import in_use
 from flowplan.provider.mithril.api import Api
 from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError
 from flowplan.provider.mithril.codecs import Context, reservation_has_ended, task_has_ended
+from flowplan.provider.mithril.estimating import Estimates
 from flowplan.provider.mithril.keys import Keyring
 from flowplan.provider.mithril.launch_keys import LaunchKeys
 from flowplan.provider.mithril.mapping import WireMapping, compile_mapping
@@ -46,7 +47,7 @@ _IN_PLACE = {
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
-class MithrilProvider:
+class MithrilProvider(Estimates):
     """One project of one account. ``project`` is a name (in any case) or id, or None for the only one there is.
 
     ``region`` is where things go that name none. ``keyring`` holds the SSH keys of this machine; without one a
@@ -127,7 +128,8 @@ class MithrilProvider:
         self._catalogue = Catalogue.of(types, auctions)
         return self._catalogue
 
-    async def _known_catalogue(self) -> Catalogue:
+    async def known_catalogue(self) -> Catalogue:
+        """The catalogue, as it was last read."""
         async with self._settling:
             return self._catalogue or await self._load_catalogue()
 
@@ -166,7 +168,7 @@ class MithrilProvider:
         """A page of the tasks of the project, newest first; see `flowplan.ports.Pager`."""
         assert kind is Kind.TASK, "only tasks are waited for"
         catalogue = (
-            await self._known_catalogue()
+            await self.known_catalogue()
         )  # prices may be old ones: how a task stands does not need them
         rows, following = await self.api.bid_page(await self.project(), cursor)
         return [self._read_object(kind, row, catalogue) for row in rows], following
@@ -192,7 +194,7 @@ class MithrilProvider:
             documents = await self.api.bids(project, name=handle.name)
         else:
             documents = await self.api.reservations(project)
-        catalogue = Catalogue() if handle.kind is Kind.VOLUME else await self._known_catalogue()
+        catalogue = Catalogue() if handle.kind is Kind.VOLUME else await self.known_catalogue()
         found = [
             self._read_object(handle.kind, document, catalogue)
             for document in documents
@@ -257,7 +259,7 @@ class MithrilProvider:
             catalogue = Catalogue()
             body = mapping.body(full, Context(catalogue, full["region"]))
         else:
-            catalogue = await self._known_catalogue()
+            catalogue = await self.known_catalogue()
             try:
                 body = mapping.body(full, Context(catalogue, full["region"]))
             except UnmappableError:
@@ -283,7 +285,7 @@ class MithrilProvider:
             # Why: an empty change would be a request of which no one can say what it means (provider.md 7, 23).
             if not changes:
                 raise UnmappableError(Diagnostic.error(f"nothing to change in the {kind.value}"))
-            catalogue = Catalogue() if kind is Kind.VOLUME else await self._known_catalogue()
+            catalogue = Catalogue() if kind is Kind.VOLUME else await self.known_catalogue()
             body = self._mapping(kind).patch(changes, _IN_PLACE[kind], Context(catalogue, self.region))
             extends = kind is Kind.RESERVATION and "end_time" in body
             if extends and len(body) > 1:

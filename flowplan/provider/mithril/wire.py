@@ -148,6 +148,18 @@ class SshKey:
 
 
 @frozen
+class ProjectQuota:
+    """A quota of the project; ``product_type`` is free text, such as Spot, Reservations and Storage."""
+
+    product_type: str
+    total_quantity: int
+    used_quantity: int
+    units: str = ""
+    name: str = ""
+    instance_type: str | None = None
+
+
+@frozen
 class ReservationOffer:
     """A quote; prices as "$12.34", the total in dollars, the unit price per instance-hour."""
 
