@@ -10,6 +10,8 @@ from pathlib import Path
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 _SKIPPED = {".git", "__pycache__", ".venv", "node_modules", "state", ".mypy_cache", ".pytest_cache"}
+_PLAN = ".fplan"
+"""What saved plans are called: they are no code, and are nobody's business on an instance."""
 _LIMIT_BYTES = 16 * 1024 * 1024
 
 
@@ -30,7 +32,12 @@ def read_code(folder: Path) -> bytes:
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for path in sorted(folder.rglob("*")):
                 relative = path.relative_to(folder)
-                if _SKIPPED & set(relative.parts) or path.is_symlink() or not path.is_file():
+                if (
+                    _SKIPPED & set(relative.parts)
+                    or path.suffix == _PLAN
+                    or path.is_symlink()
+                    or not path.is_file()
+                ):
                     continue
                 data = path.read_bytes()
                 total += len(data)

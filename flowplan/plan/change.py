@@ -190,6 +190,18 @@ class Interrupted:
 
 
 @frozen
+class Costs:
+    """What a stack costs in the worst case before and after a plan, in US dollars; None where that is not known.
+
+    By the hour: all tasks at their limit prices. ``committed_usd`` is what the plan buys outright.
+    """
+
+    hourly_before_usd: float | None = 0.0
+    hourly_usd: float | None = 0.0
+    committed_usd: float | None = 0.0
+
+
+@frozen
 class Plan:
     """What would be done, in order, and everything a reader needs to understand it. A value: equal inputs, equal plans.
 
@@ -215,6 +227,7 @@ class Plan:
     forgotten: tuple[Address, ...] = ()
     skipped: tuple[Address, ...] = ()
     refused: tuple[Address, ...] = ()
+    costs: Costs = Costs()
 
     @property
     def has_errors(self) -> bool:
@@ -247,6 +260,7 @@ class Plan:
             "change": actions.count(Action.UPDATE),
             "destroy": actions.count(Action.DELETE) + actions.count(Action.REPLACE),
             "forget": actions.count(Action.FORGET),
+            "import": sum(bool(change.imported) for change in self.changes),
         }
 
 

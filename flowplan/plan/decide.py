@@ -19,6 +19,8 @@ from flowplan.values.value import Reference, unknowns
 
 NOT_RECORDED = Reason(Cause.NEW, "it is not in the state yet")
 GONE = Reason(Cause.GONE, "it no longer exists at the provider")
+_INTERRUPTED = "the work of its running command, which is not started again"
+"""What a pause takes from a task: its startup script, which starts the command, runs at first boot only."""
 REWIRED = Reason(Cause.RECORDED, "what it depends on changed; only the record is changed")
 
 
@@ -120,6 +122,9 @@ def decide(
     if not (ours or update):
         action = Action.UPDATE if recorded_only else Action.NO_OP
         return ResourceChange(action=action, reasons=recorded_only, **common)
+    runs = kind.kind is Kind.TASK and current.get("status") == "running"
+    if runs and any(kind.attributes[name].change is Change.PAUSED for name in update):
+        common["loses"] = _INTERRUPTED
     fed = {source for name in update for source in kind.feeds[name]}
     reasons = tuple(
         _said(

@@ -8,7 +8,7 @@ from typing import Any
 
 from flowplan.plan.change import AttributeChange
 from flowplan.resources import Attribute, Change, ResourceKind
-from flowplan.values.value import Unknown, is_known, seal
+from flowplan.values.value import Sensitive, Unknown, is_known, seal
 
 _MISSING = object()
 
@@ -46,7 +46,18 @@ def config_changes(
             continue
         sealed = seal(new, key)
         if not same(old, sealed, attribute):
-            yield AttributeChange(name, old, new, attribute.change_for(old, sealed))
+            yield AttributeChange(name, old, _settled(old, new, sealed), attribute.change_for(old, sealed))
+
+
+def _settled(old: Any, new: Any, sealed: Any) -> Any:
+    """``new``, with each sensitive value that has not changed as its fingerprint: so a change of it can be told."""
+    if isinstance(new, Sensitive):
+        return sealed if sealed == old else new
+    if isinstance(new, dict) and isinstance(old, Mapping):
+        return {key: _settled(old.get(key), value, sealed[key]) for key, value in new.items()}
+    if isinstance(new, (list, tuple)) and isinstance(old, (list, tuple)) and len(new) == len(old):
+        return [_settled(*three) for three in zip(old, new, sealed, strict=True)]
+    return new
 
 
 def drift_changes(

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowplan.plan.change import Action, AttributeChange, Plan, ResourceChange
+from flowplan.plan.costs import worst_case
 from flowplan.plan.links import Explanation, Link
 from flowplan.plan.reason import Reason
 from flowplan.resources import Change, Loss, kind_of
-from flowplan.values.address import Address
+from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import Fingerprint, Sensitive, Unknown, transform
@@ -126,6 +127,11 @@ def build_document(plan: Plan, version: str, digest: str = "") -> dict[str, Any]
             {"id": step.id, "needs": list(step.needs), "tolerates": list(step.tolerates)}
             for step in plan.steps
         ],
+        "costs": {
+            "hourly_before_usd": plan.costs.hourly_before_usd,
+            "hourly_usd": plan.costs.hourly_usd,
+            "committed_usd": plan.costs.committed_usd,
+        },
         "summary": {**plan.counts(), "unchanged": plan.unchanged},
         "empty": plan.is_empty,
         "partial": plan.is_partial,
@@ -146,13 +152,23 @@ def _change(change: ResourceChange) -> dict[str, Any]:
         "losses": [_LOSSES[loss] for loss in change.losses],
         "committed_usd": change.committed_usd,
         "costs_usd": change.costs_usd,
+        "hourly_before_usd": _hourly(change.record.attributes, change) if change.record is not None else None,
+        "hourly_usd": _hourly(
+            {**(change.record.attributes if change.record else {}), **change.targets}, change
+        ),
+        "protected": change.protected or (change.record is not None and change.record.protected),
         "deposed": change.deposed or None,
         "imported": change.imported or None,
-        "before": shown(change.before) if change.before is not None else None,
+        "before": _before(change),
         "after": _after(change),
         "attributes": [_attribute(a, _docs(change)) for a in change.attributes],
         "dependencies": [str(address) for address in change.dependencies],
     }
+
+
+def _hourly(attributes: Mapping[str, Any], change: ResourceChange) -> float | None:
+    """What a task may cost in an hour, at its limit price; None for what costs nothing by the hour, or is not known."""
+    return worst_case(attributes) if change.kind is Kind.TASK else None
 
 
 def _cause(reason: Reason) -> dict[str, Any]:
@@ -165,6 +181,16 @@ def _cause(reason: Reason) -> dict[str, Any]:
         "file": span.source if span else None,
         "line": span.line if span else None,
     }
+
+
+def _before(change: ResourceChange) -> Any:
+    """The recorded configuration, in the order in which its kind declares it."""
+    if change.before is None:
+        return None
+    before = change.before
+    names = [name for name in kind_of(change.kind).attributes if name in before]
+    names += [name for name in before if name not in names]
+    return shown({name: before[name] for name in names})
 
 
 def _after(change: ResourceChange) -> Any:
@@ -188,11 +214,20 @@ def _attribute(change: AttributeChange, loses: Mapping[str, str]) -> dict[str, A
     return {
         "name": change.name,
         "before": shown(change.before),
-        "after": shown(change.after),
+        "after": _marked(change.after),
         "takes": change.change.value,
         "forces_replacement": change.change is Change.REPLACE,
         "drift": change.drift,
     }
+
+
+def _marked(value: Any) -> Any:
+    """A new value as it may be shown; a sensitive leaf that is another than before says so."""
+
+    def mark(leaf: Any) -> Any:
+        return {**SENSITIVE, "$changed": True} if isinstance(leaf, Sensitive) else shown(leaf)
+
+    return transform(value, mark)
 
 
 def diagnostic_document(diagnostic: Diagnostic) -> dict[str, Any]:

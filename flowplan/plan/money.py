@@ -40,8 +40,11 @@ def returned(record: Record, quantity: int, at: datetime | None) -> float | None
     return round(paid * (had - quantity) / had, 2)
 
 
-def extension(record: Record, end: Any) -> float | None:
-    """About what it costs to extend a reservation to ``end``, at the price it was bought for, in US dollars."""
+def extension(record: Record, end: Any, quantity: Any = None) -> float | None:
+    """About what it costs to extend a reservation to ``end``, at the price it was bought for, in US dollars.
+
+    ``quantity`` is how many instances are left to extend, where some are given back first.
+    """
     price = record.attributes.get("price_total_usd")
     before, after = _moment(record.attributes.get("end_time_utc")), _moment(end)
     start = _moment(record.attributes.get("start_time_utc")) or _moment(record.config.get("start_time_utc"))
@@ -49,4 +52,6 @@ def extension(record: Record, end: Any) -> float | None:
         return None
     if before <= start or after <= before:
         return None
-    return float(round(price * ((after - before) / (before - start)), 2))
+    had = record.attributes.get("quantity")
+    share = quantity / had if isinstance(quantity, int) and isinstance(had, int) and had > 0 else 1
+    return float(round(price * share * ((after - before) / (before - start)), 2))

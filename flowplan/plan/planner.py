@@ -11,6 +11,7 @@ from flowplan.lang.stack import Removed, Stack
 from flowplan.plan.before_destroy import check_made_first, made_first
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.checks import check
+from flowplan.plan.costs import costs_of
 from flowplan.plan.drift import refreshed_records
 from flowplan.plan.estimates import quota_warnings
 from flowplan.plan.holders import with_detachments
@@ -111,6 +112,7 @@ def _decide(
         moves=moves,
         skipped=tuple(sorted(scope.left_out)),
         refused=losses.refused,
+        costs=costs_of(options.mode, changes, stack, settled),
     )
 
 

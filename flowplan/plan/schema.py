@@ -75,9 +75,15 @@ def plan_schema() -> Schema:
                 "Why each thing is done, and why some are not, down to lines of files and sources of variables.",
             ),
             steps=_list("step", "What apply does, and what each step waits for."),
+            costs=_object(
+                "What the whole stack costs in the worst case, in US dollars; null where that is not known.",
+                hourly_before_usd=_amount("All recorded tasks in an hour, at their limit prices."),
+                hourly_usd=_amount("All tasks in an hour after the plan."),
+                committed_usd=_amount("What the plan buys outright."),
+            ),
             summary=_object(
                 "How many resources.",
-                **dict.fromkeys(("add", "change", "destroy", "forget", "unchanged"), _COUNT),
+                **dict.fromkeys(("add", "change", "destroy", "forget", "import", "unchanged"), _COUNT),
             ),
             empty=_flag("Whether there is nothing to do."),
             errored=_flag("Whether the plan may not be applied."),
@@ -98,6 +104,11 @@ def plan_schema() -> Schema:
                     "description": "The kinds of what is lost for good.",
                 },
                 committed_usd=_amount("Money already paid that is given up, in US dollars."),
+                hourly_before_usd=_amount(
+                    "What a task may cost in an hour now, at its limit price, in US dollars."
+                ),
+                hourly_usd=_amount("What it may cost in an hour after the change."),
+                protected=_flag("Whether prevent_destroy is set, in the stack or on record."),
                 costs_usd=_amount("About what it commits anew, in US dollars."),
                 deposed=_maybe(
                     "The id of an object that a newer one has replaced, where the change is about that."

@@ -28,7 +28,8 @@ def with_money(change: ResourceChange, observation: Observation | None) -> Resou
         return change
     if "quantity" in change.update:
         amount = returned(record, change.update["quantity"], at)
-        return evolve(change, losses=(Loss.MONEY,), committed_usd=amount)
+        change = evolve(change, losses=(Loss.MONEY,), committed_usd=amount)
     if "end_time_utc" in change.update:
-        return evolve(change, costs_usd=extension(record, change.update["end_time_utc"]))
+        quantity = change.update.get("quantity")
+        change = evolve(change, costs_usd=extension(record, change.update["end_time_utc"], quantity))
     return change

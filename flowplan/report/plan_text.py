@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowplan.report.paint import Paint, clean
+from flowplan.report.plan_values import ABSENT, Writer, is_mark, one_line, width_of
 
 _HEADS = {
     "create": "will be created",
@@ -37,8 +37,13 @@ _LEGEND = {
     "no-op": "import (record as it is)",
 }
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "-/+": "red", "+/-": "red", ".": "blue", "=": "cyan"}
-
-_ABSENT: tuple[Any, ...] = (None, [], {}, "")
+_DRIFT = {
+    "expected": "as the provider decides",
+    "benign": "left so",
+    "harmful": "will be undone",
+    "gone": "",
+}
+_LATER = " -> (known after apply)"
 
 
 def render_plan(document: Mapping[str, Any], paint: Paint) -> str:
@@ -62,7 +67,11 @@ def _lines(document: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         return
     if changes:
         used = sorted({",".join(change["actions"]) for change in changes}, key=list(_LEGEND).index)
-        yield "flowplan will perform the following actions. They are indicated by these symbols:"
+        if document["errored"]:
+            yield "flowplan planned the following actions, but then encountered a problem."
+            yield "They are indicated by these symbols:"
+        else:
+            yield "flowplan will perform the following actions. They are indicated by these symbols:"
         for action in used:
             yield f"{_symbol(action, paint, 3)} {_LEGEND[action]}"
         yield ""
@@ -73,11 +82,11 @@ def _lines(document: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         yield "The state will be brought up to date with the provider; nothing is changed there."
     elif changes or not document["interrupted"]:
         yield summary_line(document, paint)
+        yield from _costs(document["costs"])
     if document["output_changes"]:
         yield ""
         yield "Changes to Outputs:"
-        for name, change in document["output_changes"].items():
-            yield _output(name, change, paint)
+        yield from _outputs(document["output_changes"], paint)
     if document["digest"] and not document["errored"]:
         yield ""
         yield paint(f"Digest: {document['digest']}", "dim")
@@ -94,10 +103,29 @@ def _nothing(document: Mapping[str, Any]) -> str:
 def summary_line(document: Mapping[str, Any], paint: Paint) -> str:
     """``Plan: 1 to add, 0 to change, 0 to destroy.``"""
     counts = document["summary"]
-    text = f"{counts['add']} to add, {counts['change']} to change, {counts['destroy']} to destroy"
+    text = f"{counts['import']} to import, " if counts["import"] else ""
+    text += f"{counts['add']} to add, {counts['change']} to change, {counts['destroy']} to destroy"
     if counts["forget"]:
         text += f", {counts['forget']} to forget"
     return paint("Plan:", "bold") + f" {text}."
+
+
+def _costs(costs: Mapping[str, Any]) -> Iterator[str]:
+    """What the whole stack may cost, where the plan changes it."""
+    before, after, bought = costs["hourly_before_usd"], costs["hourly_usd"], costs["committed_usd"]
+    if after is None:
+        yield "Costs: what it costs in an hour is known after apply."
+    elif before != after:
+        was = f" (was {_usd(before)})" if before else ""
+        yield f"Costs: up to {_usd(after)} an hour, at limit prices{was}."
+    if bought is None:
+        yield "Costs: what is committed at once has not been quoted."
+    elif bought:
+        yield f"Costs: {_usd(bought)} committed at once."
+
+
+def _usd(amount: float) -> str:
+    return f"${amount:,.2f}"
 
 
 def _symbol(action: str, paint: Paint, width: int) -> str:
@@ -113,163 +141,104 @@ def _drift(document: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         title = "What is recorded differs from what the provider shows"
     yield paint(f"Note: {title}", "bold", "cyan")
     yield ""
+    writer = Writer(paint)
     for drift in document["resource_drift"]:
         by = f", by {clean(drift['by'])}" if drift["by"] else ""
-        if drift["gone"]:
-            yield f"  # {clean(drift['address'])} no longer exists at the provider{by}"
-        for attribute in drift["attributes"]:
-            before, after = _value(attribute["before"]), _value(attribute["after"])
-            yield f"  # {clean(drift['address'])}: {attribute['name']} {before} -> {after}{by}"
+        what = "no longer exists at the provider" if drift["gone"] else "has changed"
+        meant = _DRIFT[drift["kind"]] if document["mode"] != "refresh-only" else ""
+        yield paint(f"  # {clean(drift['address'])} {what}{by}", "bold") + (f" ({meant})" if meant else "")
+        attributes = drift["attributes"]
+        wide = width_of([attribute["name"] for attribute in attributes])
+        for attribute in attributes:
+            label = attribute["name"].ljust(wide)
+            yield from writer.difference(label, attribute["before"], attribute["after"], 6)
     yield ""
 
 
-def _resource(change: Mapping[str, Any], paint: Paint) -> Iterator[str]:
-    action = ",".join(change["actions"])
+def _notes(change: Mapping[str, Any], action: str, paint: Paint) -> Iterator[str]:
+    """The lines above a resource's block: why, what it loses, what it costs."""
     what = f" (deposed object {clean(change['deposed'])})" if change["deposed"] else ""
     yield paint(f"  # {clean(change['address'])}{what} {_HEADS[action]}", "bold")
     for reason in change["reasons"]:
         if action != "create" or reason != "it is not in the state yet":
             yield f"  # (because {clean(reason)})"
-    if change["loses"] and "delete" in change["actions"]:
-        yield paint(f"  # this loses {change['loses']}", "red")
+    if change["protected"] and "delete" in change["actions"]:
+        yield paint("  # PROTECTED: prevent_destroy is set, so this is refused", "red", "bold")
     if "data" in change["losses"]:
-        yield paint("  # DATA LOSS", "red", "bold")
+        yield paint(f"  # DATA LOSS: {change['loses']} is gone for good", "red", "bold")
+    elif change["loses"]:
+        yield paint(f"  # this loses {change['loses']}", "red")
     if "money" in change["losses"]:
         amount = change["committed_usd"]
-        paid = (
-            f"${amount:,.2f} already paid is given up"
-            if amount is not None
-            else "money already paid is given up"
-        )
-        yield paint(f"  # COMMITTED: {paid}", "red", "bold")
+        paid = f"{_usd(amount)} already paid" if amount is not None else "money already paid"
+        yield paint(f"  # COMMITTED: {paid} is given up", "red", "bold")
     if change["costs_usd"] is not None:
-        yield f"  # this costs about ${change['costs_usd']:,.2f} more"
+        more = " more" if action == "update" else ", paid when it is made"
+        about = "about " if action == "update" else ""
+        yield f"  # this costs {about}{_usd(change['costs_usd'])}{more}"
+    before, after = change["hourly_before_usd"], change["hourly_usd"]
+    if "create" in change["actions"] and after is not None:
+        yield f"  # this costs up to {_usd(after)} an hour"
+    elif action == "update" and after is not None and before is not None and before != after:
+        yield f"  # this costs up to {_usd(after)} an hour (was {_usd(before)})"
+
+
+def _resource(change: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    action = ",".join(change["actions"])
+    yield from _notes(change, action, paint)
     kind, _, name = change["address"].rpartition(f"{change['kind']}.")
     yield f"{_symbol(action, paint, 3)} {clean(kind)}{change['kind']} {json.dumps(name, ensure_ascii=False)} {{"
+    writer = Writer(paint)
     if action == "create":
-        yield from _body(change["after"], "+", paint)
-    elif action in ("delete", "forget"):
-        yield f"        id = {_value(change['id'])}" + (" -> null" if action == "delete" else "")
+        yield from _body(writer, "+", change["after"], "")
+    elif action == "delete":
+        yield from _body(writer, "-", {"id": change["id"], **(change["before"] or {})}, " -> null")
+    elif action == "forget":
+        yield f"        id   = {one_line(change['id'])}"
         if change["before"]:
-            yield f"        name = {_value(change['before'].get('name'))}" + (
-                " -> null" if action == "delete" else ""
-            )
+            yield f"        name = {one_line(change['before'].get('name'))}"
     else:
-        yield from _differences(change, action, paint)
+        yield from _differences(writer, change, paint)
     yield "    }"
 
 
-def _body(after: Mapping[str, Any], sign: str, paint: Paint) -> Iterator[str]:
-    names = [name for name, value in after.items() if value not in _ABSENT]
-    width = max((len(name) for name in names), default=0)
+def _body(writer: Writer, sign: str, values: Mapping[str, Any], tail: str) -> Iterator[str]:
+    names = [name for name, value in values.items() if value not in ABSENT]
+    wide = width_of(names)
     for name in names:
-        yield from _assignment(name.ljust(width), after[name], f"      {paint(sign, _COLOURS[sign])} ")
+        yield from writer.assignment(sign, name.ljust(wide), values[name], 6, tail)
 
 
-def _assignment(label: str, value: Any, prefix: str) -> Iterator[str]:
-    if isinstance(value, str) and "\n" in value:
-        yield f"{prefix}{label} = <<-EOT"
-        yield from (f"            {clean(line)}" for line in value.splitlines())
-        yield "        EOT"
-    elif isinstance(value, dict) and not _is_mark(value):
-        yield f"{prefix}{label} = {{"
-        for key, item in value.items():
-            yield f"          {clean(str(key))} = {_value(item)}"
-        yield "        }"
-    elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        yield f"{prefix}{label} = ["
-        yield from (f"          {_value(_present(item))}," for item in value)
-        yield "        ]"
-    else:
-        yield f"{prefix}{label} = {_value(value)}"
-
-
-def _present(value: Any) -> Any:
-    if isinstance(value, dict) and not _is_mark(value):
-        return {key: item for key, item in value.items() if item not in _ABSENT}
-    return value
-
-
-def _differences(change: Mapping[str, Any], action: str, paint: Paint) -> Iterator[str]:
-    yield f"        id = {_value(change['id'])}" + (
-        f" -> {paint('(known after apply)', 'dim')}" if "create" in change["actions"] else ""
-    )
+def _differences(writer: Writer, change: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     attributes = change["attributes"]
-    width = max((len(a["name"]) for a in attributes), default=0)
+    wide = max(width_of([attribute["name"] for attribute in attributes]), 2)
+    renewed = paint(_LATER, "dim") if "create" in change["actions"] else ""
+    lead = writer.paint("~", "yellow") if renewed else " "
+    yield f"      {lead} {'id'.ljust(wide)} = {one_line(change['id'])}{renewed}"
     for attribute in attributes:
-        label = attribute["name"].ljust(width)
         note = paint(" # forces replacement", "red") if attribute["forces_replacement"] else ""
         note += paint(" # changed outside of flowplan", "cyan") if attribute["drift"] else ""
         if attribute["takes"] == "in place, paused":
             note += paint(" # paused meanwhile", "dim")
         elif attribute["takes"] == "local":
             note += paint(" # recorded only", "dim")
-        yield from _difference(label, attribute["before"], attribute["after"], note, paint)
-    hidden = len(change["after"] or {}) - len(attributes)
-    if hidden > 0:
-        yield paint(f"        # ({hidden} unchanged attributes hidden)", "dim")
+        before, after = attribute["before"], attribute["after"]
+        yield from writer.difference(attribute["name"].ljust(wide), before, after, 6, note)
+    known = [
+        name for name, value in (change["after"] or {}).items() if not is_mark(value) or "$sensitive" in value
+    ]
+    changed = {attribute["name"] for attribute in attributes}
+    yield from writer.hidden(len([name for name in known if name not in changed]), "attribute", 6)
 
 
-def _difference(label: str, before: Any, after: Any, note: str, paint: Paint) -> Iterator[str]:
-    sign = paint("~", "yellow")
-    if isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
-        yield f"      {sign} {label} = <<-EOT{note}"
-        for line in list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2))[2:]:
-            colour = {"+": "green", "-": "red"}.get(line[:1])
-            yield "          " + (paint(clean(line), colour) if colour else clean(line))
-        yield "        EOT"
-    elif isinstance(before, dict) and isinstance(after, dict) and not (_is_mark(before) or _is_mark(after)):
-        yield f"      {sign} {label} = {{{note}"
-        for key in sorted({*before, *after}):
-            old, new = before.get(key), after.get(key)
-            name = clean(str(key))
-            if key not in before:
-                yield f"          {paint('+', 'green')} {name} = {_value(new)}"
-            elif key not in after:
-                yield f"          {paint('-', 'red')} {name} = {_value(old)} -> null"
-            elif old != new or _is_mark(old):
-                yield f"          {sign} {name} = {_value(old)} -> {_value(new)}"
-        yield "        }"
-    elif (
-        isinstance(before, list)
-        and isinstance(after, list)
-        and any(isinstance(i, dict) for i in before + after)
-    ):
-        yield f"      {sign} {label} = [{note}"
-        for item in before:
-            if item not in after:
-                yield f"          {paint('-', 'red')} {_value(_present(item))},"
-        for item in after:
-            if item not in before:
-                yield f"          {paint('+', 'green')} {_value(_present(item))},"
-        yield "        ]"
-    else:
-        yield f"      {sign} {label} = {_value(before)} -> {_value(after)}{note}"
-
-
-def _output(name: str, change: Mapping[str, Any], paint: Paint) -> str:
-    action = ",".join(change["actions"])
-    sign = paint(_SYMBOLS[action], _COLOURS[_SYMBOLS[action]])
-    if action == "create":
-        return f"  {sign} {name} = {_value(change['after'])}"
-    after = "null" if action == "delete" else _value(change["after"])
-    return f"  {sign} {name} = {_value(change['before'])} -> {after}"
-
-
-def _is_mark(value: Any) -> bool:
-    return isinstance(value, dict) and ("$sensitive" in value or "$unknown" in value)
-
-
-def _value(value: Any) -> str:
-    """A value on one line."""
-    if isinstance(value, dict):
-        if "$sensitive" in value:
-            return "(sensitive value)"
-        if "$unknown" in value:
-            return "(known after apply)"
-        return "{" + ", ".join(f"{clean(str(key))}: {_value(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    if isinstance(value, str):
-        return clean(json.dumps(value, ensure_ascii=False))
-    return json.dumps(value)
+def _outputs(outputs: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    wide = width_of(list(outputs))
+    writer = Writer(paint)
+    for name, change in outputs.items():
+        action, label = ",".join(change["actions"]), name.ljust(wide)
+        if action == "create":
+            yield from writer.assignment("+", label, change["after"], 2)
+        elif action == "delete":
+            yield from writer.assignment("-", label, change["before"], 2, " -> null")
+        else:
+            yield from writer.difference(label, change["before"], change["after"], 2)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flowplan.ports import LockInfo
 from flowplan.report.paint import Paint, clean
+from flowplan.report.plan_values import ABSENT, Writer, width_of
 from flowplan.state.journal import Entry, Operation
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.quantity import format_instant
@@ -60,17 +60,10 @@ def _lines(record: Record, paint: Paint) -> Iterator[str]:
     ):
         if title:
             yield paint(f"  {title}:", "dim")
-        names = [name for name, value in values.items() if value not in (None, [], {}, "")]
-        width = max((len(name) for name in names), default=0)
+        names = [name for name, value in values.items() if value not in ABSENT]
+        width = width_of(names)
         for name in names:
-            yield f"    {name.ljust(width)} = {_value(values[name])}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict) and "$sensitive" in value:
-        return "(sensitive value)"
-    text = json.dumps(value, ensure_ascii=False)
-    return clean(text.replace('{"$sensitive": true}', "(sensitive value)"))
+            yield from Writer(paint).assignment(" ", name.ljust(width), values[name], 2)
 
 
 def render_snapshot(snapshot: Snapshot, paint: Paint) -> str:

@@ -167,7 +167,14 @@ def test_the_plan_as_json(project: Project) -> None:
         False,
         False,
     )
-    assert document["summary"] == {"add": 2, "change": 0, "destroy": 0, "forget": 0, "unchanged": 0}
+    assert document["summary"] == {
+        "add": 2,
+        "change": 0,
+        "destroy": 0,
+        "forget": 0,
+        "import": 0,
+        "unchanged": 0,
+    }
     changes = {change["address"]: change for change in document["resource_changes"]}
     assert list(changes) == ["volume.notes", "task.hello"]
     assert all(change["actions"] == ["create"] and change["before"] is None for change in changes.values())

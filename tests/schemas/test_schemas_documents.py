@@ -74,7 +74,14 @@ def test_a_plan_with_errors_drift_or_secrets_fits(project: Path, capsys: pytest.
         f"stack: s\nvariables: {{t: {{default: x, sensitive: true}}}}\nvolumes:\n  a: {{{body}, name: other}}\n"
     )
     changed = printed(capsys, "plan", "--allow-data-loss", "volume.b", "--json")
-    assert changed["summary"] == {"add": 0, "change": 1, "destroy": 1, "forget": 0, "unchanged": 0}
+    assert changed["summary"] == {
+        "add": 0,
+        "change": 1,
+        "destroy": 1,
+        "forget": 0,
+        "import": 0,
+        "unchanged": 0,
+    }
     assert faults(PLAN, changed) == []
     assert faults(PLAN, printed(capsys, "plan", "--destroy", "--json")) == []
     same = "  c: {size_gb: 2, name: other}\n"
