@@ -178,7 +178,7 @@ class MithrilProvider(Estimates):
         if kind is not Kind.TASK:
             return (await self.observe([(kind, id)], [kind])).find(kind, id)
         bid = await self.api.bid(id)
-        return None if bid is None else self._read_object(kind, bid, await self._known_catalogue())
+        return None if bid is None else self._read_object(kind, bid, await self.known_catalogue())
 
     def guard(self, check: Callable[[], None]) -> None:
         """See `flowplan.ports.Guarded`."""
