@@ -66,9 +66,8 @@ def records_of(rows: Iterable[Sequence[Any]]) -> list[Record]:
     ]
 
 
-def _record(address: str, id: str, body: Mapping[str, Any]) -> Record:
-    rest = body.keys() - _PLAIN
-    dependencies = body.get("dependencies", ())
+def _record(address: str, id: str, body: dict[str, Any]) -> Record:
+    dependencies = body.get("dependencies")
     created_at = body.get("created_at")
     return Record(
         Address.parse(address),
@@ -79,7 +78,7 @@ def _record(address: str, id: str, body: Mapping[str, Any]) -> Record:
         tuple([Address.parse(text) for text in dependencies]) if dependencies else (),
         body.get("protected", False),
         datetime.fromisoformat(created_at) if created_at else None,
-        **(_lifecycle(body) if rest else {}),
+        **({} if body.keys() <= _PLAIN else _lifecycle(body)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -287,6 +288,8 @@ class Proxy:
         self.gates: list[Gate] = []
         self._made: list[Gate] = []
         self.requests: list[tuple[str, str]] = []
+        self.keys: list[str] = []
+        """The Idempotency-Key of each request that has one, in the order of arrival."""
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._closing = False
@@ -336,6 +339,8 @@ class Proxy:
             method, path, content = request
             with self._lock:
                 self.requests.append((method, path))
+                head = content.partition(b"\r\n\r\n")[0].decode("latin-1")
+                self.keys += re.findall(r"(?i)\r\nidempotency-key: ([\w-]+)", head)
                 gate = next((g for g in self.gates if (g.method, g.path) == (method, path)), None)
                 if gate is not None:
                     self.gates.remove(gate)
