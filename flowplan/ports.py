@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer, Quota, Quote
 from flowplan.state.history import Serial
@@ -381,8 +381,10 @@ class Backend(Reader, Protocol):
 
 
 class EventKind(Enum):
-    """What an event tells."""
+    """What an event tells. The first two and the last two come once in a run, but for ``PLANNED``: once a change."""
 
+    PLANNED = "planned"
+    PLAN = "plan"
     STARTED = "started"
     PROGRESS = "progress"
     STATUS = "status"
@@ -391,6 +393,8 @@ class EventKind(Enum):
     SKIPPED = "skipped"
     RECOVERED = "recovered"
     NOTICE = "notice"
+    SUMMARY = "summary"
+    OUTPUTS = "outputs"
 
 
 @frozen
@@ -409,6 +413,10 @@ class Event:
     """What is waited for, where the step is a wait: that the task is ``running`` or ``completed``."""
     status: str = ""
     """How the task stands, in the provider's words."""
+    usd_per_hour: float | None = None
+    """What the resource costs an hour at most, in US dollars, where it is a task and that is known."""
+    data: Mapping[str, Any] = field(factory=dict)
+    """What a plan, a summary or outputs tell besides: plain values, fit to be shown."""
 
 
 class Reporter(Protocol):

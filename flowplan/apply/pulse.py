@@ -65,7 +65,6 @@ class Pulse:
                     step,
                     elapsed_s=now - begun,
                     status=self.status(step),
-                    condition=step.condition.value if step.condition else "",
                 )
             else:
                 left += 1

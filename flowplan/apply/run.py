@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from flowplan.lang.stack import Stack
-from flowplan.plan.change import Plan, ResourceChange, Step
+from flowplan.plan.change import Plan, ResourceChange, Step, StepKind
 from flowplan.plan.triggers import trigger_value
 from flowplan.ports import (
     Clock,
@@ -154,11 +154,22 @@ class Run:
                 found[text] = trigger_value(reference, record.id, record.config, record.attributes, self.key)
         return found
 
+    def price(self, address: Address) -> float | None:
+        """What a task costs an hour at most, in US dollars: its limit price for all its instances."""
+        record, change = self.records.get(address), self.changes.get(address)
+        known = {**(record.attributes if record else {}), **(change.targets if change else {})}
+        limit, count = known.get("limit_price"), known.get("num_instances", 1)
+        if address.kind is not Kind.TASK or not isinstance(limit, (int, float)) or not isinstance(count, int):
+            return None
+        return round(float(limit) * count, 4)
+
     def emit(self, kind: EventKind, step: Step | None = None, **more: Any) -> None:
         """Tell the reporter."""
         if step is not None:
             more.setdefault("address", step.address)
             more.setdefault("operation", step.kind.value)
+            more.setdefault("condition", step.condition.value if step.condition else "")
+            more.setdefault("usd_per_hour", self.price(step.address))
         self.reporter.emit(Event(kind, self.clock.now(), **more))
 
     def pauses(self) -> Any:
@@ -213,6 +224,7 @@ class Result:
             return self.fatal_code
         if self.unknown or self.cut:
             return ExitCode.UNKNOWN
-        if self.failed and not self.done and all(failure.transient for failure in self.failed):
+        something = any(step.kind is not StepKind.AWAIT for step in self.done)
+        if self.failed and not something and all(failure.transient for failure in self.failed):
             return ExitCode.TRANSIENT
-        return ExitCode.PARTLY if self.done else ExitCode.ERROR
+        return ExitCode.PARTLY if something else ExitCode.ERROR

@@ -26,6 +26,9 @@ from flowplan.values.quantity import format_duration
 
 PAGES_A_ROUND = 8
 """How many pages of the list one round reads at most."""
+FEW = 100
+"""So many waiting tasks, or fewer, are looked at soon when another one joins: one page may show them all."""
+SOON_S = 0.3
 _NOT_BEGUN = ("", "pending")
 
 
@@ -66,8 +69,8 @@ class Waiting:
     _completions: Completions = field(init=False)
     _sweep: _Sweep | None = None
     _task: asyncio.Task[None] | None = None
-    _fresh: bool = False
-    """Whether someone began to wait since the last round: then the next one comes soon."""
+    _fresh: asyncio.Event = field(factory=asyncio.Event)
+    """Set when one more of a few began to wait: then the next round comes soon."""
     _blind_since: float | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -95,7 +98,8 @@ class Waiting:
             waiter.limit_s = limit.total_seconds()
             waiter.deadline = now + waiter.limit_s
         self._waiters[step.id] = waiter
-        self._fresh = True
+        if len(self._waiters) <= FEW:
+            self._fresh.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll())
         try:
@@ -126,8 +130,9 @@ class Waiting:
     async def _poll(self) -> None:
         pauses = self.run.pauses()
         while self._waiters:
-            if self._fresh:
-                self._fresh, pauses = False, self.run.pauses()
+            if self._fresh.is_set():
+                self._fresh.clear()
+                pauses = self.run.pauses()
             try:
                 await self._round()
             except BaseException as error:
@@ -138,7 +143,20 @@ class Waiting:
                             error, asyncio.CancelledError
                         ) else waiter.future.set_exception(error)
                 return
-            await self.run.clock.sleep(next(pauses))
+            await self._rest(next(pauses))
+
+    async def _rest(self, pause_s: float) -> None:
+        """Sleep, but not long past the moment when someone new begins to wait."""
+        sleep = asyncio.create_task(self.run.clock.sleep(pause_s))
+        fresh = asyncio.create_task(self._fresh.wait())
+        try:
+            await asyncio.wait({sleep, fresh}, return_when=asyncio.FIRST_COMPLETED)
+            if not sleep.done():
+                await self.run.clock.sleep(min(pause_s, SOON_S))
+        finally:
+            for task in (sleep, fresh):
+                task.cancel()
+            await asyncio.gather(sleep, fresh, return_exceptions=True)
 
     async def _round(self) -> None:
         try:
@@ -217,7 +235,6 @@ class Waiting:
                         EventKind.STATUS,
                         waiter.step,
                         status=status,
-                        condition=waiter.step.condition.value if waiter.step.condition else "",
                         elapsed_s=self.run.clock.monotonic() - waiter.since,
                     )
                 self._consider(waiter, observed)

@@ -142,14 +142,45 @@ def lock_timeout(function: F) -> F:
 
 
 def applying(function: F) -> F:
-    """What apply and destroy have in common."""
-    function = lock_timeout(function)
-    function = click.option(
-        "--parallelism",
-        type=click.IntRange(1, 256),
-        default=10,
+    """What apply and destroy have in common: how it is done, and how it is told."""
+    for option in reversed(
+        (
+            click.option("--auto-approve", is_flag=True, help="Do not ask."),
+            click.option(
+                "--parallelism",
+                type=click.IntRange(1, 256),
+                default=10,
+                show_default=True,
+                metavar="N",
+                help="How many operations run at a time.",
+            ),
+            click.option("--fail-fast", is_flag=True, help="After the first failure start nothing new."),
+            click.option(
+                "--json",
+                "as_json",
+                is_flag=True,
+                help="Print one JSON document per event (docs/events.md); needs --auto-approve or a saved plan.",
+            ),
+            click.option(
+                "--json-into",
+                metavar="FILE",
+                default="",
+                help="Write the events as JSON lines to FILE besides.",
+            ),
+            lock_timeout,
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def on_failure(function: F) -> F:
+    """``--on-failure``: what becomes of what an apply created before it failed."""
+    return click.option(
+        "--on-failure",
+        type=click.Choice(["keep", "undo"]),
+        default="keep",
         show_default=True,
-        metavar="N",
-        help="How many operations run at a time.",
+        help="When something fails: keep what was done, or stop and destroy again what this run created; never a "
+        "volume that may hold data, nor a reservation.",
     )(function)
-    return click.option("--auto-approve", is_flag=True, help="Do not ask.")(function)

@@ -52,6 +52,11 @@ class Mode(Enum):
     DESTROY = "destroy"
     REFRESH_ONLY = "refresh-only"
 
+    @property
+    def verb(self) -> str:
+        """The command that does it."""
+        return "destroy" if self is Mode.DESTROY else "apply"
+
 
 @frozen
 class AttributeChange:

@@ -11,6 +11,7 @@ from fresh_files import ROOT, between, check
 from flowplan.cli.reference import commands, render_reference
 from flowplan.models import reference as models_reference
 from flowplan.models.table import table
+from flowplan.report import event_schema
 from flowplan.resources import Change, kind_of
 from flowplan.resources import reference as changes_reference
 from flowplan.values import exit_code
@@ -26,6 +27,7 @@ DOCS = ROOT / "docs"
         ("models.md", models_reference.render_reference),
         ("changes.md", changes_reference.render_reference),
         ("exit-codes.md", exit_code.render_reference),
+        ("events.md", event_schema.render_reference),
     ],
 )
 def test_a_page_is_fresh(page, render) -> None:

@@ -13,6 +13,7 @@ from flowplan.lang.schema import stack_schema
 from flowplan.models.catalogue import all_models
 from flowplan.models.schema import models_schema
 from flowplan.plan.schema import explain_schema, plan_schema, scan_schema, validate_schema
+from flowplan.report.event_schema import events_schema
 from flowplan.state.schema import state_schema
 
 SCHEMAS = {
@@ -23,6 +24,7 @@ SCHEMAS = {
     "validate": validate_schema,
     "scan": scan_schema,
     "state": state_schema,
+    "events": events_schema,
 }
 
 
