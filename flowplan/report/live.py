@@ -17,6 +17,8 @@ from flowplan.report.paint import Paint, clean
 from flowplan.values.quantity import format_duration
 
 MOST_ROWS = 12
+_BESIDE = 14
+"""The columns of a row besides the name, the words and the price: the wheel, gaps, the time."""
 TICK_S = 0.1
 """How often it is drawn at most, in seconds."""
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -81,7 +83,8 @@ def draw(
     ordered = sorted(rows, key=lambda row: (row.is_wait, row.begun))
     most = max(1, min(MOST_ROWS, lines - 3))
     shown = ordered if len(ordered) <= most else ordered[: most - 1]
-    names = min(max((width_of(row.address) for row in shown), default=0), max(12, columns // 2))
+    longest = max((width_of(row.address) for row in shown), default=0)
+    names = max(1, min(longest, max(12, columns // 2), columns - 1 - _BESIDE))
     drawn = [_row(row, mark if not row.is_wait else " ", names, now, columns, paint) for row in shown]
     if hidden := ordered[len(shown) :]:
         waits = sum(row.is_wait for row in hidden)
@@ -95,7 +98,7 @@ def _row(row: Row, mark: str, names: int, now: float, columns: int, paint: Paint
     elapsed = format_duration(float(int(now - row.begun)))
     price = f"  up to ${row.usd_per_hour:,.2f}/h" if row.usd_per_hour else ""
     said = row.doing[0].lower() + row.doing[1:] + (f" ({row.status})" if row.status else "")
-    left = columns - 1 - names - 5 - 9 - len(price)
+    left = columns - 1 - names - _BESIDE - len(price)
     if left < 10:
         left, price = left + len(price), ""
     return (

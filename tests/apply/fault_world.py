@@ -23,6 +23,7 @@ from attrs import define, evolve, field
 from flowplan.apply.engine import Stop, execute
 from flowplan.apply.recover import recover
 from flowplan.apply.run import Patience, Result, Run
+from flowplan.apply.undo import undo
 from flowplan.backend.sqlite import SqliteBackend
 from flowplan.cli.embedded import EmbeddedTransport
 from flowplan.lang.stack import Stack
@@ -396,7 +397,10 @@ class World:
             if not snapshot.records and snapshot.project != await provider.project():
                 writer.save(project=await provider.project())
             run = self._run(made, snapshot, stack, provider, writer)
-            result = await execute(run, parallelism, stop, **how)
+            does_undo = bool(how.get("undo"))
+            result = await execute(run, parallelism, stop, fail_fast=does_undo or bool(how.get("fail_fast")))
+            if does_undo:
+                result = await undo(run, result, parallelism, stop)
             outputs = {}
             for name, output in stack.outputs.items() if mode is Mode.NORMAL else ():
                 value = resolve(output.value, run.lookup)
