@@ -204,7 +204,7 @@ class Client:
         return self._opened
 
     async def _exchange(
-        self, method: str, path: str, params: Mapping[str, str] | None, body: Any, key: str
+        self, method: str, path: str, params: Mapping[str, str] | None, body: Any, key: str, attempt: int
     ) -> Answer | Failure:
         from flowplan.provider.library import httpx
 
@@ -219,7 +219,7 @@ class Client:
         if key and _HEADER_TEXT.fullmatch(key):
             headers["Idempotency-Key"] = key
         async with self._slots:
-            await self._pace.ready()
+            number = await self._pace.ready()
             # Why here and not earlier: the wait for a slot or for Retry-After may outlast the caller's lease.
             if self.guard is not None and method != "GET":
                 self.guard()
@@ -238,13 +238,19 @@ class Client:
                             return Failure(Trouble.TOO_LARGE, f"over {self._max_bytes} bytes")
                         chunks.append(chunk)
                     names = {name.lower(): value for name, value in response.headers.items()}
-                    return Answer(response.status_code, names, b"".join(chunks))
+                    return self._paced(Answer(response.status_code, names, b"".join(chunks)), number, attempt)
             except (httpx.RequestError, httpx.InvalidURL, TimeoutError) as error:
                 return classify(error)
 
-    def _slow_down(self, answer: Answer, attempt: int) -> None:
-        asked = retry_after(answer.headers, self._clock.now())
-        self._pace.hold(asked if asked is not None else self._pace.jitter(self._retries.get_delay(attempt)))
+    def _paced(self, answer: Answer, number: int, attempt: int) -> Answer:
+        """The answer, after the whole client has heeded what it says of its speed."""
+        if answer.status in _SLOWED:
+            asked = retry_after(answer.headers, self._clock.now())
+            wait = asked if asked is not None else self._pace.jitter(self._retries.get_delay(attempt))
+            self._pace.complained(number, wait)
+        else:
+            self._pace.answered()
+        return answer
 
     async def _back_off(self, got: Answer | Failure, attempt: int) -> None:
         if isinstance(got, Answer) and got.status in _SLOWED:
@@ -273,9 +279,7 @@ class Client:
         attempt = 0
         while True:
             attempt += 1
-            got = await self._exchange(method, path, params, body, key)
-            if isinstance(got, Answer) and got.status in _SLOWED:
-                self._slow_down(got, attempt)
+            got = await self._exchange(method, path, params, body, key, attempt)
             if not again(got) or attempt > self._repetitions(got):
                 return got
             await self._back_off(got, attempt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -57,13 +58,37 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return min(max(seconds, 0.0), LONGEST_WAIT_S)
 
 
+LEAST_RATE = 1.0
+"""However often a server complains, so many requests a second may be sent."""
+_REGAINED_IN_S = 10.0
+"""How long it takes to come back to the speed at which the server complained, in seconds of undisturbed work."""
+_FREE_AT = 4.0
+"""At so many times that speed there is no limit any more."""
+_WINDOW_S = 1.0
+
+
 class Pace:
-    """The shared moment before which no request of the client is sent."""
+    """How fast the whole client goes: a shared moment before which nothing is sent, and a bucket of tokens.
+
+    There is no limit until a server complains (429, 503). Then the rate is half of what was sent in the last second,
+    and grows again steadily while answers come; each further complaint about requests that were sent since halves it
+    anew. So the client finds the rate that the server bears, whatever the number of requests that wait.
+    """
 
     def __init__(self, clock: Clock, random: Callable[[], float]) -> None:
         self._clock = clock
         self._random = random
-        self._not_before = clock.monotonic()
+        self._not_before = self._filled_at = self._grown_at = clock.monotonic()
+        self._number = self._cut_at = 0
+        self._rate: float | None = None
+        self._complained_at_rate = 0.0
+        self._tokens = 0.0
+        self._sent: deque[float] = deque(maxlen=256)
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second at most; None for no limit."""
+        return self._rate
 
     def jitter(self, seconds: float) -> float:
         """``seconds``, a quarter more or less, so that clients that failed together do not return together."""
@@ -73,7 +98,46 @@ class Pace:
         """Let no request start for ``seconds``; never shortens an earlier hold."""
         self._not_before = max(self._not_before, self._clock.monotonic() + seconds)
 
-    async def ready(self) -> None:
-        """Return once requests may start again."""
-        while (left := self._not_before - self._clock.monotonic()) > 0:
-            await self._clock.sleep(left)
+    def complained(self, number: int, wait_s: float) -> None:
+        """The server said that a request (by its number) was one too many; nothing is sent for ``wait_s`` seconds."""
+        self.hold(wait_s)
+        # Why: of many requests that were under way together, each may be refused, and means the same.
+        if number > self._cut_at:
+            self._complained_at_rate = self._rate if self._rate is not None else self._measured()
+            self._rate = max(LEAST_RATE, self._complained_at_rate / 2)
+            self._cut_at = self._number
+        self._tokens, self._filled_at = 1.0, self._not_before
+        self._grown_at = self._not_before
+
+    def answered(self) -> None:
+        """A request went through: a rate that was cut grows."""
+        if self._rate is None:
+            return
+        now = self._clock.monotonic()
+        passed, self._grown_at = min(1.0, max(0.0, now - self._grown_at)), now
+        self._rate += passed * max(LEAST_RATE, self._complained_at_rate / 2) / _REGAINED_IN_S
+        if self._rate >= _FREE_AT * max(LEAST_RATE, self._complained_at_rate):
+            self._rate = None
+
+    def _measured(self) -> float:
+        """How many requests were sent in the last second."""
+        since = self._clock.monotonic() - _WINDOW_S
+        return sum(moment >= since for moment in self._sent) / _WINDOW_S
+
+    async def ready(self) -> int:
+        """Return once a request may start, with its number; it counts as sent."""
+        while True:
+            now = self._clock.monotonic()
+            wait = self._not_before - now
+            if wait <= 0 and self._rate is not None:
+                self._tokens = min(1.0, self._tokens + max(0.0, now - self._filled_at) * self._rate)
+                self._filled_at = max(now, self._filled_at)
+                if self._tokens < 1.0 - 1e-9:
+                    wait = (1.0 - self._tokens) / self._rate
+                else:
+                    self._tokens -= 1.0
+            if wait <= 0:
+                self._sent.append(now)
+                self._number += 1
+                return self._number
+            await self._clock.sleep(wait)
