@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
+from flowplan.launch import Ending
 from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer, Quota, Quote
 from flowplan.state.history import Serial
 from flowplan.state.journal import Entry, Status
@@ -45,6 +46,7 @@ __all__ = [
     "RemoteAccess",
     "Reporter",
     "StoreError",
+    "TaskKeys",
     "Writer",
 ]
 
@@ -189,6 +191,27 @@ class Estimator(Protocol):
         ...
 
 
+@runtime_checkable
+class TaskKeys(Protocol):
+    """A provider whose tasks can end themselves, with a key that is made for each of them."""
+
+    async def make_task_key(self, name: str, now: datetime, lasts: timedelta) -> Ending | None:
+        """A key for the task ``name`` that lasts so long; None where its instances cannot reach the provider.
+
+        Raises:
+            FlowplanError: none can be made.
+        """
+        ...
+
+    async def retire_task(self, name: str, id: str) -> None:
+        """Revoke the key of a task that has ended, and (with its ``id``) remove what it left with the provider.
+
+        Raises:
+            FlowplanError: that failed; the key expires by itself.
+        """
+        ...
+
+
 class InstanceAccess(Protocol):
     """Reading from a task's instances: its output and its completion record."""
 
@@ -210,6 +233,14 @@ class RemoteAccess(InstanceAccess, Protocol):
 
     async def read_file(self, task_id: str, node: int, path: str) -> bytes | None:
         """What the file at the absolute ``path`` holds; None if there is no such file or node."""
+        ...
+
+    async def upload(self, task_id: str, node: int, data: bytes, path: str) -> None:
+        """Make a file at the absolute ``path``, whole or not at all.
+
+        Raises:
+            NotYet: there is no such node, it does not run, or it does not answer.
+        """
         ...
 
     async def run(self, task_id: str, node: int, command: str | Sequence[str]) -> tuple[int, bytes, bytes]:

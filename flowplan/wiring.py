@@ -133,6 +133,7 @@ async def open_embedded(
     way: httpx.AsyncBaseTransport = EmbeddedTransport(sandbox)
     client = Client(_EMBEDDED_URL, Sensitive(sandbox.api_key), transport=transport(way) if transport else way)
     async with MithrilProvider(client, project, region) as provider:
+        provider.is_reachable_from_instances = False
         yield Connection(provider, sandbox.access, is_local=True)
 
 
@@ -218,7 +219,7 @@ def _ssh_access(provider: MithrilProvider, keys: LocalKeys) -> SshAccess:
         # Why: where a key is named, there is no need to ask which keys the task accepts.
         return keys.private_named() or keys.private_for(await places.public_keys(task_id))
 
-    return SshAccess(places.destination, None, nodes=places.nodes, key_for=key_for)
+    return SshAccess(places.destination, None, nodes=places.nodes, key_for=key_for, note=places.note)
 
 
 def connect(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from flowplan.apply import launching
 from flowplan.apply.looking import unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
 from flowplan.apply.updating import TRIES
@@ -91,6 +92,9 @@ async def finish_delete(run: Run, entry: Entry, keep: Record | None) -> None:
         elif keep is not None:
             keep = run.with_deposed(keep)
         run.writer.commit(entry.number, Status.DONE, keep, None if keep else entry.address)
+        if entry.kind is Kind.TASK:
+            before = keep or run.records.get(entry.address)
+            await launching.retire(run, before.config if before else {}, entry.name, entry.id)
         run.ended.add((entry.kind, entry.id))
         if keep is None:
             run.records.pop(entry.address, None)

@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from flowplan.apply import launching
 from flowplan.apply.deleting import delete, forget
 from flowplan.apply.detaching import detach
 from flowplan.apply.durations import Durations
@@ -212,6 +213,7 @@ async def _delete(engine: _Engine, step: Step) -> Record | None:
 
 
 async def _forget(engine: _Engine, step: Step) -> Record | None:
+    await launching.retire_forgotten(engine.run, step)
     forget(engine.run, step)
     return None
 
@@ -237,6 +239,21 @@ _ACT: Mapping[StepKind, Callable[[_Engine, Step], Awaitable[Record | None]]] = {
     StepKind.IMPORT: _import,
     StepKind.DETACH: _detach,
 }
+
+
+async def _late(run: Run, engine: _Engine, stop: Stop) -> list[StepFailure]:
+    """Wait for the code that is still being copied to instances; the creations whose code was not."""
+    if not run.uploads:
+        return []
+    made = {step.address: step for step in engine.done if step.kind is StepKind.CREATE}
+    failures = [
+        StepFailure(made[one.address], one.diagnostic)
+        for one in await run.uploads.settle(stop.requested, run.writer.renew)
+        if one.address in made
+    ]
+    for failure in failures:
+        run.emit(EventKind.FAILED, failure.step, diagnostic=failure.diagnostic)
+    return failures
 
 
 def _timed_out(step: Step, limit_s: float) -> Diagnostic:
@@ -271,12 +288,13 @@ async def execute(
     waiting = Waiting(run)
     engine = _Engine(run, parallelism, stop, schedule, waiting, Pulse(run, waiting.status), fail_fast)
     await engine.go()
+    late = await _late(run, engine, stop)
     cut = [step for step in engine.running.values() if step.kind is not StepKind.AWAIT]
     dropped = [*engine.dropped, *(s for s in engine.running.values() if s.kind is StepKind.AWAIT)]
     gone_on = {step.id for step, _ in engine.skipped}
     result = Result(
         done=tuple(engine.done),
-        failed=tuple(engine.failed),
+        failed=(*engine.failed, *late),
         unknown=tuple(engine.unknown),
         skipped=tuple(engine.skipped),
         cut=(*engine.cut, *cut),

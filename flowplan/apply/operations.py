@@ -7,10 +7,12 @@ from typing import Any
 
 from attrs import evolve
 
+from flowplan.apply import launching
+from flowplan.apply.launching import Launch
 from flowplan.apply.looking import keep_one, look, unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
 from flowplan.apply.updating import TRIES, already, end_update, finish_update, is_as_asked, resumes
-from flowplan.launch import LaunchFacts, needs_code, render
+from flowplan.launch import ends_itself
 from flowplan.plan.change import ResourceChange, Step
 from flowplan.plan.observe import adopt
 from flowplan.ports import Ambiguous, Done, EventKind, Handle, Refused, StoreError
@@ -21,14 +23,14 @@ from flowplan.values.address import Kind
 from flowplan.values.convert import Problem
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.digest import text_digest
-from flowplan.values.value import Sensitive, is_known, path_text, resolve, reveal, seal, unknowns
+from flowplan.values.value import is_known, path_text, resolve, reveal, seal, unknowns
 
 
 async def create(run: Run, step: Step) -> Record:
     """Create a resource; its record is in the state when this returns."""
     change = run.changes[step.address]
     config = _settle(run, change)
-    attributes = _create_attributes(run, change, config)
+    attributes, launch = _create_attributes(run, change, config)
     name = str(attributes["name"])
     entry = Entry(
         operation=Operation.CREATE,
@@ -47,6 +49,8 @@ async def create(run: Run, step: Step) -> Record:
         triggers=run.triggers_of(change),
     )
     entry = evolve(entry, number=run.writer.begin(entry))
+    if launch is not None and ends_itself(config):
+        entry = await _with_key(run, change, entry, attributes, launch)
     # Why once: a reservation is paid for and cannot be cancelled, so none is bought twice on the word of a list. What
     # is not found is left to the next run, which looks again before it plans (spec/provider.md, 3.4).
     tries = 1 if step.address.kind is Kind.RESERVATION else TRIES
@@ -66,13 +70,34 @@ async def create(run: Run, step: Step) -> Record:
             raise OutcomeUnknown(unknown_outcome(entry, outcome.reason))
         if isinstance(outcome, Refused):
             run.writer.commit(entry.number, Status.FAILED, None)
+            await launching.retire(run, config, name, "")
             raise Failed(_point(run, change, outcome.diagnostic), outcome.transient)
         assert outcome.observed is not None
         record = adopt(entry, outcome.observed, run.records.get(step.address))
         run.writer.commit(entry.number, Status.DONE, record)
         run.records[step.address] = record
+        if launch is not None:
+            launching.begin_upload(run, step.address, record.id, launch)
         return record
     raise AssertionError("every try returns, raises or tries again")
+
+
+async def _with_key(
+    run: Run, change: ResourceChange, entry: Entry, attributes: dict[str, Any], launch: Launch
+) -> Entry:
+    """Make the key that a task ends itself with, put it into the script, and begin anew with what is now sent.
+
+    Why twice: no request may leave before its intent is on record, and what is recorded of the creation is the digest
+    of a script that has the key in it.
+    """
+    try:
+        attributes["startup_script"] = await launching.with_key(run, launch)
+    except FlowplanError as error:
+        run.writer.commit(entry.number, Status.FAILED, None)
+        raise Failed(_point(run, change, error.diagnostics[0]), error.exit_code == 6) from None
+    run.writer.commit(entry.number, Status.FAILED, None)
+    entry = evolve(entry, number=0, digest=_digest(attributes["startup_script"]))
+    return evolve(entry, number=run.writer.begin(entry))
 
 
 async def _resolve_create(
@@ -169,7 +194,9 @@ def _point(run: Run, change: ResourceChange, diagnostic: Diagnostic) -> Diagnost
     )
 
 
-def _create_attributes(run: Run, change: ResourceChange, config: Mapping[str, Any]) -> dict[str, Any]:
+def _create_attributes(
+    run: Run, change: ResourceChange, config: Mapping[str, Any]
+) -> tuple[dict[str, Any], Launch | None]:
     kind = kind_of(change.kind)
     attributes = kind.targets(config, run.settings)
     for name in ("instance_type", "limit_price", "max_unit_price_usd"):
@@ -178,21 +205,12 @@ def _create_attributes(run: Run, change: ResourceChange, config: Mapping[str, An
     if change.kind is Kind.TASK:
         if config.get("unique_name"):
             attributes["name"] = f"{attributes['name']}-{run.new_suffix()}"
-        attributes["startup_script"] = _script(run, change, config, str(attributes["name"]))
-    return attributes
-
-
-def _script(run: Run, change: ResourceChange, config: Mapping[str, Any], name: str) -> str | Sensitive:
-    code = None
-    if needs_code(config):
-        root = config.get("code_root")
-        code = run.read_code(root if isinstance(root, str) else None)
-    script, problems = render(
-        config, LaunchFacts(name=name, code_archive=code, mark=f"{run.id}-{run.new_suffix()}")
-    )
-    if script is None or problems:
-        raise Failed(_problem(run, change, problems))
-    return script.text
+        launch, problems = launching.prepare(run, config, str(attributes["name"]))
+        if launch is None:
+            raise Failed(_problem(run, change, problems))
+        attributes["startup_script"] = launch.script.text
+        return attributes, launch
+    return attributes, None
 
 
 def _digest(script: Any) -> str:

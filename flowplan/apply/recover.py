@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from flowplan.apply import launching
 from flowplan.apply.deleting import finish_delete
 from flowplan.apply.looking import free, handle_of, keep_one, unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
@@ -99,6 +100,8 @@ class _Recovery:
         for entry in missed:
             if entry.operation is Operation.CREATE:
                 run.writer.commit(entry.number, Status.FAILED, None)
+                if entry.kind is Kind.TASK:
+                    await launching.retire(run, entry.config, entry.name, "")
                 self._tell(entry, "interrupted create: nothing was made at the provider")
         return [entry for entry in missed if entry.operation is not Operation.CREATE]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from flowplan.apply.uploading import Uploads
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Plan, ResourceChange, Step, StepKind
 from flowplan.plan.triggers import trigger_value
@@ -89,6 +90,8 @@ class Run:
     """The volumes there were when the first one was about to be made; None before."""
     naming: asyncio.Lock = field(factory=asyncio.Lock)
     """Held while ``volumes`` is asked for."""
+    uploads: Uploads = field(factory=Uploads)
+    """The code that is being copied to instances."""
     patience: Patience = Patience()
     ended: set[tuple[Kind, str]] = field(factory=set)
     """What this run has deleted: a list that lags may go on showing it."""

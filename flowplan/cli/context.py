@@ -253,6 +253,14 @@ class Context:
         Raises:
             FlowplanError: none of them can be asked, or none knows the project.
         """
+        async with self.find_recorded(project, snapshot) as (_, _, connection):
+            yield connection
+
+    @asynccontextmanager
+    async def find_recorded(
+        self, project: Project, snapshot: Snapshot
+    ) -> AsyncIterator[tuple[Context, Stack, Connection]]:
+        """The same, with what it takes to connect to that provider again: a context, and a stack that names it."""
         reasons: list[tuple[str, FlowplanError]] = []
         for place, context, provider in self._places(project, snapshot):
             opened = AsyncExitStack()
@@ -266,7 +274,7 @@ class Context:
                 reasons.append((place, error))
                 continue
             async with opened:
-                yield connection
+                yield context, stack, connection
             return
         if len(reasons) == 1:
             raise reasons[0][1]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowplan.cli.context import Context
+from flowplan.cli.context import Context, Loaded
 from flowplan.cli.project import Project, find_project
+from flowplan.lang.stack import Stack
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
@@ -45,6 +47,32 @@ def chosen(context: Context, stack: str | None) -> Iterator[tuple[Project, Sqlit
         yield project, backend, name
     finally:
         backend.close()
+
+
+def load_recorded(context: Context, name: str) -> tuple[Context, Loaded]:
+    """A recorded stack as it is without its file: nothing is declared, and its provider is the one it lives in.
+
+    Returns:
+        The context to go on with, and the stack.
+
+    Raises:
+        FlowplanError: it is not recorded, or nothing within reach knows its project.
+    """
+    import asyncio
+
+    from flowplan.cli.project import StackFiles
+
+    with recorded(context, name) as (project, _, snapshot):
+        pass
+
+    async def find() -> tuple[Context, Stack]:
+        async with context.find_recorded(project, snapshot) as (there, stack, _):
+            return there, stack
+
+    there, stack = asyncio.run(find())
+    files = StackFiles(project.root, snapshot.source, ())
+    again = f"flowplan destroy --stack {shlex.quote(name)}"
+    return there, Loaded(stack, files, project, there.region(stack), again)
 
 
 def unknown_stack(name: str, names: list[str], project: Project) -> FlowplanError:

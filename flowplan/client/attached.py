@@ -9,9 +9,12 @@ from typing import Any
 
 from flowplan.client import logs
 from flowplan.client.background import Background
+from flowplan.client.launching import revoke
 from flowplan.client.session import Session, pauses
 from flowplan.client.shell import open_shell
 from flowplan.client.submitting import delete
+from flowplan.client.uploading import late_code
+from flowplan.models import unstructure
 from flowplan.models.config import User
 from flowplan.models.enums import TaskStatus
 from flowplan.models.instance import Instance
@@ -34,7 +37,10 @@ class AttachedTasks:
 
     async def read(self, task_id: str) -> Task:
         """The task as it is now, attached."""
-        return self.attached(await self._session.tasks.task(task_id))
+        task = self.attached(await self._session.tasks.task(task_id))
+        if task.is_terminal and not _is_live(task):
+            await self._revoke(task)  # what ended it from its instance may have been cut off before it could
+        return task
 
     def attached(self, task: Task) -> Task:
         """A task that was read, as a handle: with its configuration, if it was submitted here, and its endpoints."""
@@ -43,6 +49,12 @@ class AttachedTasks:
             task.config = config
             if task.ssh_host:
                 task.endpoints = {str(port): f"http://{task.ssh_host}:{port}" for port in config.ports}
+        if task.outcome == "lost" and task.task_id in self._session.cancelled:
+            # Not every provider tells who ended a bid; this one was ended here.
+            task.provider_metadata["outcome"] = "cancelled"
+            task.message = f"{task.name} was cancelled before its command had ended."
+        if (why := late_code(self._session, task.task_id)) and not task.is_terminal:
+            task.message = f"{task.message or ''} {why}".strip()
         return task.attach(self)
 
     async def ended(self, task_id: str, timeout: float | None) -> Task:
@@ -59,9 +71,11 @@ class AttachedTasks:
             if deadline is not None:
                 left = deadline - clock.monotonic()
                 if left <= 0:
-                    raise TaskTimeout(
+                    late = TaskTimeout(
                         f"task {task.name} is {task.status.value} after {timeout:g} seconds; it goes on"
                     )
+                    late.task = task
+                    raise late
                 wait = min(wait, left)
             await clock.sleep(wait)
 
@@ -81,16 +95,31 @@ class AttachedTasks:
 
     async def _released(self, task: Task) -> Task:
         """End the instances of a task that has completed and asked for it (``terminate_on_exit``)."""
-        is_live = str(task.provider_metadata.get("bid_status", "")).lower() != "terminated"
-        if task.config is None or not task.config.terminate_on_exit or not is_live:
+        if task.config is None or not task.config.terminate_on_exit or not _is_live(task):
             return task
-        await delete(self._session, Kind.TASK, task.task_id)
+        await self._end(task)
         return await self.read(task.task_id)
+
+    async def _end(self, task: Task) -> None:
+        """End a task's bid, and revoke the key that it may have had to do that itself."""
+        await delete(self._session, Kind.TASK, task.task_id)
+        await self._revoke(task)
+
+    async def _revoke(self, task: Task) -> None:
+        config = self._session.configs.get(task.task_id)
+        if config is not None and task.task_id not in self._session.revoked:
+            self._session.revoked.add(task.task_id)
+            await revoke(self._session, unstructure(config), task.name)
 
     async def stopped(self, task_id: str) -> Task:
         """The task after it was ended."""
-        await self._session.tasks.task(task_id)  # a completion is learned of before the instances are gone
-        await delete(self._session, Kind.TASK, task_id)
+        # A completion is learned of before the instances are gone.
+        task = await self._session.tasks.task(task_id)
+        if (copying := self._session.uploads.pop(task_id, None)) is not None:
+            copying.cancel()
+        if task.outcome not in ("cancelled", "lost"):
+            await self._end(task)
+            self._session.cancelled.add(task_id)
         return await self.read(task_id)
 
     async def _result(self, task_id: str) -> Mapping[str, Any] | None:
@@ -158,6 +187,11 @@ class AttachedTasks:
     ) -> None:
         """See `TaskProvider.open_shell`, and `flowplan.client.shell.open_shell`."""
         open_shell(self._session, self._background, task, command, node, progress_context, record)
+
+
+def _is_live(task: Task) -> bool:
+    """Whether its bid has not been terminated."""
+    return str(task.provider_metadata.get("bid_status", "")).lower() != "terminated"
 
 
 async def _next(lines: AsyncIterator[str]) -> object:

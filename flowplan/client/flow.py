@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from flowplan.client.launching import Launch, prepare, send
 from flowplan.client.matching import best_first
 from flowplan.client.session import Session
 from flowplan.client.submitting import create, delete
+from flowplan.client.uploading import drop_uploads, finish_uploads
 from flowplan.models import structure, unstructure
 from flowplan.models.config import Project, User, ValidationResult
 from flowplan.models.enums import TaskStatus
@@ -64,16 +65,25 @@ class Flow:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._close(finish_uploads if error is None else drop_uploads)
 
     def close(self) -> None:
-        """Close the connections; tasks run on. Closing twice is nothing."""
+        """Close the connections; tasks run on. Closing twice is nothing.
+
+        Code that is being copied to running instances is copied to the end first; see `TaskConfig.upload_strategy`.
+        """
+        self._close(finish_uploads)
+
+    def _close(self, settle: Callable[[Session], Coroutine[Any, Any, None]]) -> None:
         if self._background.is_closed:
             return
         try:
-            self._background.call(self._stack.aclose())
+            self._background.call(settle(self._session))
         finally:
-            self._background.close()
+            try:
+                self._background.call(self._stack.aclose())
+            finally:
+                self._background.close()
 
     # -- tasks
 

@@ -6,22 +6,26 @@ is, a name means the volume of that name, and one that there is not is created.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from flowplan.apply.launching import PLACEHOLDER, key_lasts
+from flowplan.apply.uploading import upload_code
 from flowplan.client.session import Session
 from flowplan.client.submitting import create, delete
-from flowplan.launch import LaunchFacts, needs_code, render
+from flowplan.launch import Ending, LaunchFacts, Script, ends_itself, needs_code, render
 from flowplan.models import unstructure
 from flowplan.models.naming import unique_name
 from flowplan.models.task_config import TaskConfig
 from flowplan.models.volume import Volume
 from flowplan.plan.selection import choose
-from flowplan.ports import Handle, Observed
+from flowplan.ports import Handle, Observed, RemoteAccess, TaskKeys
 from flowplan.resources import Settings, kind_of
 from flowplan.resources.price import limit_price
 from flowplan.values.address import Kind
@@ -40,6 +44,7 @@ class Launch:
     attributes: Mapping[str, Any]
     missing: tuple[int, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    code: bytes | None = field(default=None, repr=False)
 
     @property
     def summary(self) -> str:
@@ -89,7 +94,10 @@ async def prepare(session: Session, config: TaskConfig) -> Launch:
     body["instance_type"], body["min_gpu_memory_gb"] = chosen, None
     volumes = await session.market.volumes() if config.volumes or config.data_mounts else []
     missing, extra = _find_volumes(body, volumes, region, found)
-    found += _render(session, body)[1]
+    code, problems = _read_code(session, body)
+    found += problems
+    if not problems:
+        found += _render(session, body, code, PLACEHOLDER)[1]
     said: Sequence[Diagnostic] = ()
     attributes = _attributes(body, region, price, extra)
     if chosen is not None:
@@ -97,7 +105,7 @@ async def prepare(session: Session, config: TaskConfig) -> Launch:
         found += [one for one in said if one.is_error]
     if found:
         raise FlowplanError(*found)
-    return Launch(config, body, attributes, missing, tuple(said))
+    return Launch(config, body, attributes, missing, tuple(said), code)
 
 
 async def send(session: Session, launch: Launch) -> Observed:
@@ -125,17 +133,47 @@ async def send(session: Session, launch: Launch) -> Observed:
         attributes = _attributes(
             body, str(launch.attributes["region"]), launch.attributes["limit_price"], extra
         )
-        script, problems = _render(session, body)
-        if problems:
+        ending = await _key(session, body)
+        script, problems = _render(session, body, launch.code, ending)
+        if script is None:
             raise FlowplanError(*problems)
-        observed = await create(session, Kind.TASK, {**attributes, "startup_script": script})
+        observed = await create(session, Kind.TASK, {**attributes, "startup_script": script.text})
     except FlowplanError as error:
         if error.exit_code != 9:
+            await revoke(session, body, name)
             for volume_id in made:
                 await delete(session, Kind.VOLUME, volume_id)
         raise
     session.configs[observed.id] = launch.config
+    if script.awaits_code and launch.code is not None:
+        session.uploads[observed.id] = asyncio.create_task(
+            upload_code(
+                session.remote(),
+                session.clock,
+                observed.id,
+                launch.config.num_instances,
+                launch.code,
+                launch.config.upload_timeout,
+                None,
+            )
+        )
     return observed
+
+
+async def revoke(session: Session, config: Mapping[str, Any], name: str) -> None:
+    """Revoke the key of a task that has ended or was not made. It expires anyway, so a failure is no reason to fail.
+
+    The record that it left stays where it is: nothing else here remembers it.
+    """
+    if ends_itself(config) and isinstance(session.provider, TaskKeys):
+        with suppress(FlowplanError):
+            await session.provider.retire_task(name, "")
+
+
+async def _key(session: Session, body: Mapping[str, Any]) -> Ending | None:
+    if not (ends_itself(body) and isinstance(session.provider, TaskKeys)):
+        return None
+    return await session.provider.make_task_key(str(body["name"]), session.clock.now(), key_lasts(body))
 
 
 def _attributes(
@@ -148,16 +186,27 @@ def _attributes(
     return attributes
 
 
-def _render(session: Session, body: Mapping[str, Any]) -> tuple[Any, list[Diagnostic]]:
+def _read_code(session: Session, body: Mapping[str, Any]) -> tuple[bytes | None, list[Diagnostic]]:
+    if not needs_code(body):
+        return None, []
+    try:
+        return session.read_code(Path(body.get("code_root") or ".")), []
+    except FlowplanError as error:
+        return None, list(error.diagnostics)
+
+
+def _render(
+    session: Session, body: Mapping[str, Any], code: bytes | None, ending: Ending | None
+) -> tuple[Script | None, list[Diagnostic]]:
     """The startup script, or why there is none."""
-    archive = None
-    if needs_code(body):
-        try:
-            archive = session.read_code(Path(body.get("code_root") or "."))
-        except FlowplanError as error:
-            return None, list(error.diagnostics)
-    script, problems = render(body, LaunchFacts(name=str(body["name"]), code_archive=archive))
-    return (script.text if script else None), [_said(problem) for problem in problems]
+    facts = LaunchFacts(
+        name=str(body["name"]),
+        code_archive=code,
+        can_upload=isinstance(session.access, RemoteAccess),
+        ending=ending,
+    )
+    script, problems = render(body, facts)
+    return script, [_said(problem) for problem in problems]
 
 
 def _said(problem: Problem) -> Diagnostic:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 USER = "ubuntu"
 """Who one logs in as (provider.md 2.2)."""
@@ -120,28 +118,6 @@ def write_line(path: str) -> str:
         '$s mkdir -p -- "$d" && $s sh -c \'cat >"$1" && mv -f -- "$1" "$2" || { rm -f -- "$1"; exit 1; }\' '
         'sh "$f.$$.new" "$f"'
     )
-
-
-def merge_records(texts: Iterable[bytes | None]) -> Mapping[str, Any] | None:
-    """The completion record of all nodes together, or None while any node has none.
-
-    The first with a nonzero code decides; the times span all of them.
-    """
-    records: list[dict[str, Any]] = []
-    for text in texts:
-        try:
-            record = None if text is None else json.loads(text)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            return None
-        records.append(record)
-    if not records:
-        return None
-    decisive = next((record for record in records if record.get("exit_code") != 0), records[0])
-    starts = [str(record["started_at"]) for record in records if record.get("started_at")]
-    ends = [str(record["ended_at"]) for record in records if record.get("ended_at")]
-    return {**decisive, "started_at": min(starts, default=None), "ended_at": max(ends, default=None)}
 
 
 def _place(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,12 @@ class Session:
     clock: Clock
     read_code: Callable[[Path], bytes]
     configs: dict[str, TaskConfig] = field(factory=dict)
+    cancelled: set[str] = field(factory=set)
+    """The tasks that were ended here before they had completed, by their id."""
+    revoked: set[str] = field(factory=set)
+    """The ended tasks whose own keys are revoked, by their id."""
+    uploads: dict[str, asyncio.Task[None]] = field(factory=dict)
+    """The code that is being copied to the instances of tasks, by their id."""
 
     def reading(self) -> InstanceAccess:
         """The way to what instances wrote.

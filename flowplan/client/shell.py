@@ -15,7 +15,7 @@ from typing import Any
 
 from flowplan.client.background import Background
 from flowplan.client.session import Session
-from flowplan.models.task import Task, TaskError
+from flowplan.models.task import CommandFailed, Task, TaskError
 
 
 def open_shell(
@@ -34,7 +34,9 @@ def open_shell(
 
     Raises:
         ValueError: there is no such node.
-        TaskError: the task has no instance now, its instances offer no shell, or the command did not end with 0.
+        TaskEnded: the task is over and its instances are gone.
+        TaskError: the task has no instance now, or its instances offer no shell.
+        CommandFailed: the command did not end with 0.
         FlowplanError: the instances cannot be reached.
     """
     place = node or 0
@@ -61,7 +63,9 @@ def open_shell(
     if transcript is not None:
         print(f"Recorded in {transcript}", file=sys.stderr)
     if code != 0:
-        raise TaskError(f"the command on node {place} of task {task.name} ended with exit code {code}")
+        raise CommandFailed(
+            f"the command on node {place} of task {task.name} ended with exit code {code}", code
+        )
 
 
 def on_terminal(argv: Sequence[str], transcript: Path | None) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowplan.client import remote
-from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.launch.record import merge_records
+from flowplan.values.diagnostic import Diagnostic, FlowplanError, NotYet
 
 if TYPE_CHECKING:
     import asyncssh
@@ -22,7 +23,7 @@ class SshError(FlowplanError):
     """Something between here and an instance failed."""
 
 
-class Unreachable(SshError):
+class Unreachable(SshError, NotYet):
     """The instance does not answer, or stopped answering."""
 
 
@@ -38,7 +39,7 @@ class HostChanged(SshError):
     """At an instance's address something else answers than before."""
 
 
-class NoInstance(SshError):
+class NoInstance(SshError, NotYet):
     """There is no such node, or it has no address now."""
 
 
@@ -46,7 +47,7 @@ class SshAccess:
     """Access to the instances of tasks, by task id and node; one connection per instance, kept and used again.
 
     ``destination`` says where an instance is, ``nodes`` how many a task has (else they are counted until one has no
-    address). ``key_path`` is the private key; ``key_for`` gives it per task and comes first. A server that does not
+    address). ``note`` finds the record of a task whose instances are gone. ``key_path`` is the private key; ``key_for`` gives it per task and comes first. A server that does not
     answer yet is tried again for ``patience_s`` seconds; only `completion`, which is asked again anyway, does not
     wait. The host key an instance shows first is remembered as long as this object lives.
 
@@ -60,6 +61,7 @@ class SshAccess:
         *,
         nodes: Callable[[str], Awaitable[int]] | None = None,
         key_for: Callable[[str], Awaitable[Path | None]] | None = None,
+        note: Callable[[str], Awaitable[Mapping[str, Any] | None]] | None = None,
         patience_s: float = 60.0,
         connect_timeout_s: float = 10.0,
         control: Path | None = None,
@@ -68,6 +70,7 @@ class SshAccess:
         self._key_path = key_path
         self._nodes = nodes
         self._key_for = key_for
+        self._note = note
         self._patience_s = patience_s
         self._connect_timeout_s = connect_timeout_s
         self._control = control
@@ -76,7 +79,10 @@ class SshAccess:
         self._host_keys: dict[tuple[str, int, str, int], bytes] = {}
 
     async def completion(self, task_id: str) -> Mapping[str, Any] | None:
-        """The completion record of all nodes together; None while a node has none or does not answer."""
+        """The completion record of all nodes together; None while a node has none or does not answer.
+
+        Of a task that has ended itself it is the one that it left with the provider.
+        """
         count = None if self._nodes is None else await self._nodes(task_id)
         if count is None:
             count = 0
@@ -93,7 +99,9 @@ class SshAccess:
         for result in found:
             if isinstance(result, BaseException):
                 raise result
-        return remote.merge_records([text for text in found if not isinstance(text, BaseException)])
+        return merge_records([text for text in found if not isinstance(text, BaseException)]) or (
+            None if self._note is None else await self._note(task_id)
+        )
 
     async def log(self, task_id: str, node: int, stream: str, offset: int) -> tuple[bytes, int] | None:
         """What a node's log holds from ``offset`` on (at most 1 MiB) and the next offset; None if no such node.

@@ -6,16 +6,18 @@ models.md 2.4-2.9; every value reaches the script through an explicit shell-quot
 
 from __future__ import annotations
 
-from flowplan.launch.code import CODE_LIMIT_BYTES, code_problem, needs_code
-from flowplan.launch.render import LaunchFacts, Script, render
+from flowplan.launch.code import CODE_PATH, EMBED_LIMIT_BYTES, needs_code
+from flowplan.launch.render import Ending, LaunchFacts, Script, ends_itself, render
 from flowplan.launch.size import SCRIPT_LIMIT
 
 __all__ = [
-    "CODE_LIMIT_BYTES",
+    "CODE_PATH",
+    "EMBED_LIMIT_BYTES",
     "SCRIPT_LIMIT",
+    "Ending",
     "LaunchFacts",
     "Script",
-    "code_problem",
+    "ends_itself",
     "needs_code",
     "render",
 ]

@@ -1,4 +1,4 @@
-"""Whether a task's code travels inside its startup script, and when it is too large for that."""
+"""How a task's code gets to its instances: inside the startup script, or over SSH once they run (models.md 2.6)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 from flowplan.resources.attribute import Problem
 
-CODE_LIMIT_BYTES = 4_000
-"""The largest code archive (tar.gz, in bytes) that is embedded.
+EMBED_LIMIT_BYTES = 8 * 1024
+"""The largest archive (tar.gz) that ``upload_strategy: auto`` embeds; the documented 8 KB.
 
-Why 4,000: base64 adds a third, the rest of a script takes about 4,000 characters, and the provider takes
-10,000 in all. A long command can leave less room than this; rendering has the last word.
+An archive below it may still not fit beside the rest of the script: the provider takes 10,000 bytes in all, and
+base64 adds a third. Then ``auto`` sends it over SSH as well.
 """
+CODE_PATH = "/var/lib/flow/code.tar.gz"
+"""Where an instance waits for code that comes over SSH."""
 
 _WITHOUT = "set upload_strategy: none (or upload_code: false) and fetch the code in the command"
 
@@ -22,20 +24,30 @@ def needs_code(config: Mapping[str, Any]) -> bool:
     return bool(config.get("upload_code", True)) and config.get("upload_strategy", "auto") != "none"
 
 
-def code_problem(config: Mapping[str, Any], size: int) -> Problem | None:
-    """Why an archive of ``size`` bytes cannot go with this task, or None if it can (or none is needed)."""
-    if not needs_code(config):
-        return None
-    if config.get("upload_strategy") == "scp":
-        return Problem(
-            ("upload_strategy",),
-            "code is not copied over ssh: only what fits into the startup script is sent",
-            f"Use upload_strategy: embedded for code up to {CODE_LIMIT_BYTES:,} bytes packed, or {_WITHOUT}.",
-        )
-    if size <= CODE_LIMIT_BYTES:
-        return None
+def may_embed(config: Mapping[str, Any], size: int) -> bool:
+    """Whether an archive of ``size`` bytes may travel in the startup script, if it fits there."""
+    strategy = config.get("upload_strategy", "auto")
+    return strategy == "embedded" or (strategy == "auto" and size <= EMBED_LIMIT_BYTES)
+
+
+def may_upload(config: Mapping[str, Any]) -> bool:
+    """Whether code may be copied over SSH once the instances run."""
+    return config.get("upload_strategy", "auto") in ("auto", "scp")
+
+
+def no_way(config: Mapping[str, Any], size: int) -> Problem:
+    """Why an archive of ``size`` bytes cannot get to instances that nobody here can reach."""
+    return Problem(
+        ("upload_strategy",) if config.get("upload_strategy") == "scp" else ("upload_code",),
+        f"the code is {size:,} bytes packed, which has to be copied over SSH, and instances cannot be reached from here",
+        f"Install what reaches them: pip install 'flowplan[ssh]'; or point code_root at a smaller folder, or {_WITHOUT}.",
+    )
+
+
+def too_large(size: int, length: int, limit: int) -> Problem:
+    """Why code of ``size`` bytes is not embedded: its script would be ``length`` bytes and the ``limit`` is lower."""
     return Problem(
         ("upload_code",),
-        f"the code is {size:,} bytes packed; at most {CODE_LIMIT_BYTES:,} bytes fit into the startup script",
-        f"Point code_root at a smaller folder, or {_WITHOUT}.",
+        f"with the code ({size:,} bytes packed) the startup script is {length:,} bytes; the provider takes {limit:,}",
+        f"Use upload_strategy: auto or scp, point code_root at a smaller folder, or {_WITHOUT}.",
     )

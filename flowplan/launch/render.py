@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan.launch import code, mounts, size
 from flowplan.launch.command import Command, delays
@@ -21,31 +21,55 @@ _DISTRIBUTED = (*_RENDEZVOUS, "MASTER_ADDR", "MASTER_PORT")
 
 
 @frozen
+class Ending:
+    """What a task's instances need to end it: the API's address, the project's id, and a key made for this task.
+
+    ``key_id`` is the key's own id, with which it is revoked at the end.
+    """
+
+    url: str
+    project: str
+    key: Sensitive
+    key_id: str
+
+
+def ends_itself(config: Mapping[str, Any]) -> bool:
+    """Whether a task is to be ended from its own instances: when its command ends, or when its time is over."""
+    return bool(config.get("terminate_on_exit") or config.get("max_run_time_hours"))
+
+
+@frozen
 class LaunchFacts:
     """What a launch knows beyond the configuration.
 
     ``name`` is the task's full name. ``code_archive`` is a tar.gz of the code to unpack into the working
     directory, or None for none. ``attempt`` is the number the first run of the workload bears in the
     completion record; retries count on from it. ``mark`` stands in the script as a comment: with one drawn for each
-    creation, no two scripts are alike, and a task is recognised by the digest of its script.
+    creation, no two scripts are alike, and a task is recognised by the digest of its script. ``can_upload`` says that
+    whoever launches it can copy code to its instances once they run. ``ending`` is how it can end itself, for a task
+    that `ends_itself`.
     """
 
     name: str
-    code_archive: bytes | None = None
+    code_archive: bytes | None = field(default=None, repr=False)
     attempt: int = 1
     mark: str = ""
+    can_upload: bool = False
+    ending: Ending | None = None
 
 
 @frozen
 class Script:
     """A startup script. ``text`` is wrapped in `Sensitive` if anything sensitive went into it.
 
-    ``length`` is its size in bytes as sent; ``packed`` says that it is the self-unpacking form.
+    ``length`` is its size in bytes as sent; ``packed`` says that it is the self-unpacking form, and
+    ``awaits_code`` that the code has to be copied to `flowplan.launch.code.CODE_PATH` of every instance.
     """
 
     text: str | Sensitive
     length: int
     packed: bool = False
+    awaits_code: bool = False
 
 
 def render(config: Mapping[str, Any], facts: LaunchFacts) -> tuple[Script | None, list[Problem]]:
@@ -65,13 +89,37 @@ def render(config: Mapping[str, Any], facts: LaunchFacts) -> tuple[Script | None
     problems = _problems(bare, facts)
     if problems:
         return None, problems
-    text = _text(bare, facts)
+    size_of_code = len(facts.code_archive or b"")
+    has_code = code.needs_code(bare) and facts.code_archive is not None
+    script = _script(bare, facts, whole, embeds=has_code and code.may_embed(bare, size_of_code))
+    if script.length <= size.SCRIPT_LIMIT:
+        return _reachable(script, bare, facts)
+    without = _script(bare, facts, whole, embeds=False) if has_code else script
+    if without.length > size.SCRIPT_LIMIT:
+        return None, [_too_long(without.length)]
+    if not code.may_upload(bare):
+        return None, [code.too_large(size_of_code, script.length, size.SCRIPT_LIMIT)]
+    return _reachable(without, bare, facts)
+
+
+def _reachable(
+    script: Script, bare: Mapping[str, Any], facts: LaunchFacts
+) -> tuple[Script | None, list[Problem]]:
+    """The script, unless it awaits code that nobody here can bring."""
+    if script.awaits_code and not facts.can_upload:
+        return None, [code.no_way(bare, len(facts.code_archive or b""))]
+    return script, []
+
+
+def _script(bare: Mapping[str, Any], facts: LaunchFacts, whole: Mapping[str, Any], embeds: bool) -> Script:
+    text = _text(bare, facts, embeds)
     fitted = size.fitted(text)
-    length = size.length(fitted)
-    if length > size.SCRIPT_LIMIT:
-        return None, [_too_long(length, facts.code_archive is not None)]
-    secret = is_sensitive(whole)
-    return Script(Sensitive(fitted) if secret else fitted, length, packed=fitted is not text), []
+    return Script(
+        text=Sensitive(fitted) if facts.ending is not None or is_sensitive(whole) else fitted,
+        length=size.length(fitted),
+        packed=fitted is not text,
+        awaits_code=facts.code_archive is not None and code.needs_code(bare) and not embeds,
+    )
 
 
 def _problems(config: Mapping[str, Any], facts: LaunchFacts) -> list[Problem]:
@@ -84,10 +132,6 @@ def _problems(config: Mapping[str, Any], facts: LaunchFacts) -> list[Problem]:
             for path, leaf in leaves(config.get(name))
             if (unfit := _unfit(leaf))
         ]
-    if code.needs_code(config):
-        archive = facts.code_archive or b""
-        problem = code.code_problem(config, len(archive))
-        found += [problem] if problem else []
     return found
 
 
@@ -103,7 +147,7 @@ def _unfit(leaf: object) -> str:
     return ""
 
 
-def _text(config: Mapping[str, Any], facts: LaunchFacts) -> str:
+def _text(config: Mapping[str, Any], facts: LaunchFacts, embeds: bool) -> str:
     env = {str(key): env_text(value) for key, value in (config.get("env") or {}).items()}
     volumes = mounts.volume_mounts(config.get("volumes") or ())
     data = mounts.data_mounts(config.get("data_mounts") or ())
@@ -112,7 +156,10 @@ def _text(config: Mapping[str, Any], facts: LaunchFacts) -> str:
     image = "" if config.get("dev_vm") else (config.get("image") or "")
     nodes = int(config.get("num_instances") or 1)
     distributed = nodes > 1 and config.get("distributed_mode") != "manual"
-    archive = facts.code_archive if code.needs_code(config) else None
+    archive = facts.code_archive if code.needs_code(config) and embeds else None
+    awaits = facts.code_archive is not None and code.needs_code(config) and not embeds
+    timeout = int(config.get("upload_timeout") or 600) if awaits else 0
+    ending = facts.ending if ends_itself(config) else None
     seconds = int((config.get("max_run_time_hours") or 0) * 3600)
 
     passed = [*env, "FLOW_TASK_NAME", "FLOW_ATTEMPT", *(_DISTRIBUTED if nodes > 1 else ())]
@@ -123,7 +170,8 @@ def _text(config: Mapping[str, Any], facts: LaunchFacts) -> str:
     options.append(f"-w{working_dir}")
 
     parts = [
-        section("header", attempt=facts.attempt, mark=facts.mark),
+        section("header", attempt=facts.attempt, mark=facts.mark, ending=ending),
+        *([_ending(ending, config, facts.name, nodes)] if ending else []),
         section("environment", name=facts.name, env=list(env.items())),
     ]
     if volumes or data:
@@ -131,7 +179,12 @@ def _text(config: Mapping[str, Any], facts: LaunchFacts) -> str:
     if distributed and not all(name in env for name in _RENDEZVOUS):
         parts.append(section("rendezvous", nodes=nodes))
     parts.append(
-        section("code", working_dir=working_dir, archive=base64.b64encode(archive or b"").decode("ascii"))
+        section(
+            "code",
+            working_dir=working_dir,
+            archive=base64.b64encode(archive or b"").decode("ascii"),
+            upload_timeout=timeout,
+        )
     )
     parts.append(
         section(
@@ -169,11 +222,22 @@ def _container_argv(command: Command) -> tuple[str, ...]:
     )
 
 
-def _too_long(length: int, with_code: bool) -> Problem:
-    smaller = "a shorter command that fetches the rest (curl, git clone, a file on a volume)"
-    advice = f"set upload_strategy: none to send no code, or use {smaller}" if with_code else f"use {smaller}"
+def _ending(ending: Ending, config: Mapping[str, Any], name: str, nodes: int) -> str:
+    return section(
+        "ending",
+        url=ending.url,
+        project=ending.project,
+        key=ending.key.reveal(),
+        key_id=ending.key_id,
+        is_always=bool(config.get("terminate_on_exit")),
+        name=name,
+        nodes=nodes,
+    )
+
+
+def _too_long(length: int) -> Problem:
     return Problem(
-        ("upload_code",) if with_code else ("command",),
+        ("command",),
         f"the startup script is {length:,} bytes even when packed; the provider takes {size.SCRIPT_LIMIT:,}",
-        advice[0].upper() + advice[1:] + ".",
+        "Use a shorter command that fetches the rest (curl, git clone, a file on a volume).",
     )

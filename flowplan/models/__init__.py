@@ -32,7 +32,15 @@ if TYPE_CHECKING:
     )
     from flowplan.models.reservation import Reservation, ReservationSpec
     from flowplan.models.retries import Retries
-    from flowplan.models.task import Task, TaskError, TaskFailed, TaskTimeout, UnattachedTask
+    from flowplan.models.task import (
+        CommandFailed,
+        Task,
+        TaskEnded,
+        TaskError,
+        TaskFailed,
+        TaskTimeout,
+        UnattachedTask,
+    )
     from flowplan.models.task_config import TaskConfig
     from flowplan.models.volume import Volume, VolumeSpec
     from flowplan.values.convert import Invalid, Problem, structure, unstructure
@@ -75,6 +83,8 @@ _MODELS = {
 _OTHERS = {
     "TaskError": "flowplan.models.task",
     "UnattachedTask": "flowplan.models.task",
+    "TaskEnded": "flowplan.models.task",
+    "CommandFailed": "flowplan.models.task",
     "TaskTimeout": "flowplan.models.task",
     "TaskFailed": "flowplan.models.task",
     "Invalid": "flowplan.values.convert",
@@ -86,6 +96,7 @@ _OTHERS = {
 __all__ = [
     "AvailableInstance",
     "CPUSpec",
+    "CommandFailed",
     "FlowConfig",
     "GPUSpec",
     "Instance",
@@ -112,6 +123,7 @@ __all__ = [
     "SubmitTaskResponse",
     "Task",
     "TaskConfig",
+    "TaskEnded",
     "TaskError",
     "TaskFailed",
     "TaskSpec",

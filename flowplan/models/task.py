@@ -22,7 +22,12 @@ TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCEL
 
 
 class TaskError(RuntimeError):
-    """Something asked of a task's handle cannot be done; the message says why and what can."""
+    """Something asked of a task's handle cannot be done; the message says why and what can.
+
+    ``exit_code`` is that of the command that failed, where one did: the task's own, or one that was run on a node.
+    """
+
+    exit_code: int | None = None
 
 
 class UnattachedTask(TaskError):
@@ -30,17 +35,39 @@ class UnattachedTask(TaskError):
 
 
 class TaskTimeout(TaskError, TimeoutError):
-    """The time to wait for a task ran out; the task itself goes on."""
+    """The time to wait for a task ran out; the task itself goes on. ``task`` is how it was last seen."""
+
+    task: Task | None = None
+
+
+class TaskEnded(TaskError):
+    """The task is over, so it has no instances that could be asked."""
+
+
+class CommandFailed(TaskError):
+    """A command that was run on an instance ended with the nonzero ``exit_code``."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        """Carry the command's exit code, 128 + number for a signal."""
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class TaskFailed(TaskError):
-    """The task's own program failed; ``error_type`` and ``traceback`` are what it left behind."""
+    """The task's own program failed; ``error_type``, ``traceback`` and ``exit_code`` are what it left behind."""
 
-    def __init__(self, message: str, error_type: str = "", traceback: tuple[str, ...] = ()) -> None:
-        """Carry the program's message, the type of its error and the last lines of its traceback."""
+    def __init__(
+        self,
+        message: str,
+        error_type: str = "",
+        traceback: tuple[str, ...] = (),
+        exit_code: int | None = None,
+    ) -> None:
+        """Carry the program's message, the type of its error, the last lines of its traceback and its exit code."""
         super().__init__("\n".join((message, *traceback)))
         self.error_type = error_type
         self.traceback = traceback
+        self.exit_code = exit_code
 
 
 class TaskProvider(Protocol):
@@ -127,6 +154,24 @@ class Task(Model):
         return self.status in TERMINAL
 
     @property
+    def outcome(self) -> str | None:
+        """What became of it: completed, failed, cancelled, lost (ended, and not by a person) or preempted; else None.
+
+        TaskStatus has no words for the last two: a lost task reads cancelled, a preempted one pending.
+        """
+        if self.status in (TaskStatus.COMPLETED, TaskStatus.FAILED):
+            return self.status.value
+        found = self.provider_metadata.get("outcome")
+        return found if isinstance(found, str) else "cancelled" if self.is_terminal else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code that its command ended with, where it has ended and that is known."""
+        record = self.provider_metadata.get("completion")
+        code = record.get("exit_code") if isinstance(record, Mapping) else None
+        return code if isinstance(code, int) else None
+
+    @property
     def is_running(self) -> bool:
         """Whether it runs now."""
         return self.status is TaskStatus.RUNNING
@@ -180,11 +225,16 @@ class Task(Model):
 
         Raises:
             UnattachedTask: there is no provider to ask.
-            TaskTimeout: the time ran out; the task goes on.
+            TaskTimeout: the time ran out; the task goes on, and ``status`` is what it was at last.
         """
         provider = self._asked("wait")
         if not self.is_terminal:
-            self._take_over(provider.wait_for_task(self.task_id, timeout or None))
+            try:
+                self._take_over(provider.wait_for_task(self.task_id, timeout or None))
+            except TaskTimeout as error:
+                if error.task is not None:
+                    self._take_over(error.task)
+                raise
         return self.status
 
     def logs(
@@ -233,15 +283,25 @@ class Task(Model):
 
         Raises:
             UnattachedTask: there is no provider to ask.
-            TaskError: the task has not ended, or left no result.
-            TaskFailed: the program failed; with its error.
+            TaskError: the task has not ended, was cancelled or lost, or left no result.
+            TaskFailed: the program failed; with its error and its exit code.
         """
         provider = self._asked("result")
         if not self.is_terminal:
             raise TaskError(
                 f"task {self.name} is {self.status.value}; it has a result once it has ended (wait)"
             )
+        if self.status is TaskStatus.CANCELLED:
+            how = "was lost" if self.outcome == "lost" else "was cancelled"
+            raise TaskEnded(f"task {self.name} {how} before its command had ended, so it has no result")
         document = provider.get_task_result(self.task_id)
+        if document is None and self.status is TaskStatus.FAILED:
+            words = (
+                f"its command ended with exit code {self.exit_code}"
+                if self.exit_code
+                else "its command failed"
+            )
+            raise TaskFailed(f"task {self.name} left no result: {words}", exit_code=self.exit_code)
         if document is None:
             raise TaskError(f"task {self.name} left no result; its logs may tell why")
         succeeded = document.get("success")
@@ -250,7 +310,7 @@ class Task(Model):
             lines = str(document.get("traceback") or "").splitlines()[-5:]
             kind = str(document.get("error_type") or "")
             words = f"{kind}: {error}" if kind else str(error or "no reason given")
-            raise TaskFailed(f"task {self.name} failed: {words}", kind, tuple(lines))
+            raise TaskFailed(f"task {self.name} failed: {words}", kind, tuple(lines), self.exit_code)
         return document.get("result")
 
     def shell(
@@ -264,20 +324,31 @@ class Task(Model):
 
         Raises:
             UnattachedTask: there is no provider to ask.
-            TaskError: the task has no address yet.
+            TaskEnded: the task is over and its instances are gone.
+            TaskError: the task has no address yet, or none while it is paused.
+            CommandFailed: the command ended with another exit code than 0.
             ValueError: there is no such node.
         """
         provider = self._asked("shell")
         if not self.ssh_host:
-            raise TaskError(
-                f"task {self.name} ({self.status.value}) has no address for SSH; refresh it later"
-            )
+            raise self._no_way_in()
         if node is not None and node >= max(1, len(self.instances)):
             raise ValueError(
                 f"task {self.name} has no node {node}; it has {max(1, len(self.instances))}, from 0"
             )
         place = None if node is None or node < 0 else node
         provider.open_shell(self, command, place, progress_context, record)
+
+    def _no_way_in(self) -> TaskError:
+        if self.is_terminal:
+            return TaskEnded(f"task {self.name} is over ({self.outcome}) and its instances are gone")
+        if self.status is TaskStatus.PAUSED:
+            return TaskError(f"task {self.name} is paused, so its instances are off; resume it first")
+        if self.outcome == "preempted":
+            return TaskError(f"task {self.name} lost its instances and waits for others; refresh it later")
+        return TaskError(
+            f"task {self.name} ({self.status.value}) has no address for SSH yet; refresh it later"
+        )
 
     def _asked(self, wish: str) -> TaskProvider:
         if self._provider is None:

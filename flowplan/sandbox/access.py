@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flowplan.sandbox import entry, process
+from flowplan.sandbox.boots import last_run
 from flowplan.sandbox.confined import Root
-from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.diagnostic import Diagnostic, FlowplanError, NotYet
 
 Order = tuple[tuple[str, ...], bool]
 """The instances of a bid or reservation in node order, and whether it has ended."""
@@ -24,17 +26,22 @@ _LOST = 137
 """The exit code of a script that vanished without a record: as if it had been killed."""
 _LIVE = ("STATUS_RUNNING", "STATUS_PREEMPTING")
 _LET_GO_S = 3.0
+_WRITE = (
+    'f="${{FLOW_ROOT:-}}"{path}; mkdir -p -- "${{f%/*}}" && '
+    '{{ cat >"$f.$$" && mv -f -- "$f.$$" "$f"; }} || {{ rm -f -- "$f.$$"; exit 1; }}'
+)
+"""A shell line that makes a file of its standard input."""
 
 
 class UnknownTask(FlowplanError):
     """The sandbox holds no bid or reservation of that id."""
 
 
-class UnknownNode(FlowplanError):
+class UnknownNode(NotYet):
     """The task has no such node."""
 
 
-class NotRunning(FlowplanError):
+class NotRunning(NotYet):
     """The instance has not come up yet, is paused or has ended, so nothing can be run in it."""
 
 
@@ -93,10 +100,26 @@ class Access:
             return b"", offset
         return found, max(0, offset) + len(found)
 
-    async def run(self, task_id: str, node: int, command: str | Sequence[str]) -> tuple[int, bytes, bytes]:
+    async def upload(self, task_id: str, node: int, data: bytes, path: str) -> None:
+        """Make a file of an instance, with the folders it needs, in one step.
+
+        Raises:
+            UnknownTask, UnknownNode, NotRunning: there is no instance to make it in.
+            FlowplanError: the instance did not take it.
+        """
+        code, _, err = await self.run(task_id, node, _WRITE.format(path=shlex.quote(path)), data)
+        if code != 0:
+            words = err.decode(errors="replace").strip() or f"Its shell ended with code {code}."
+            raise FlowplanError(
+                Diagnostic.error(f"{path} cannot be written on node {node} of {task_id}", words)
+            )
+
+    async def run(
+        self, task_id: str, node: int, command: str | Sequence[str], given: bytes | None = None
+    ) -> tuple[int, bytes, bytes]:
         """Run a command inside an instance and wait for its end: (exit code, stdout, stderr).
 
-        A text is run by the instance's bash, a list as it is; its standard input is empty. The code is 128 + number
+        A text is run by the instance's bash, a list as it is; ``given`` is its standard input. The code is 128 + number
         for a signal, 137 if the instance ended meanwhile. Cancelling ends the command.
 
         Raises:
@@ -107,10 +130,15 @@ class Access:
 
         argv = await self.argv(task_id, node, command, "apart")
         running = await asyncio.create_subprocess_exec(
-            *argv, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env={"PATH": os.defpath}, start_new_session=True
+            *argv,
+            stdin=DEVNULL if given is None else PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env={"PATH": os.defpath},
+            start_new_session=True,
         )
         try:
-            out, err = await running.communicate()
+            out, err = await running.communicate(given)
         finally:
             if running.returncode is None:
                 running.terminate()
@@ -237,6 +265,9 @@ def _stopped_at(folder: Path, exited: Mapping[str, Any] | None) -> float | None:
     at = None if exited is None else exited.get("stopped_at_s")
     if exited is not None and at is None:
         return None
+    mark, ran = process.read_json(folder / "stop"), last_run(folder)
+    if mark is not None and ran is not None and int(str(mark["boots"])) < ran:
+        return None if at is None else float(at)  # it was stopped before it booted again
     try:
         # Why the file's time: it is compared with that of another file, and files have coarser clocks than programs.
         marked_at = (folder / "stop").stat().st_mtime

@@ -21,6 +21,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from flowplan.sandbox import enclosure, process
+from flowplan.sandbox.boots import awaits_hooks
 from flowplan.sandbox.confined import Root
 
 NOT_THERE = 255
@@ -132,7 +133,8 @@ class Visit:
                 self.first, self.is_enclosed = pid, bool(known.get("enclosed"))
                 return
             if process.find(self.folder / "supervisor.json") is None and (
-                not spec["script"] or (self.folder / "booted").exists()
+                not spec["script"]
+                or ((self.folder / "booted").exists() and not awaits_hooks(self.folder, spec))
             ):
                 keeper = process.start(
                     "flowplan.sandbox.supervisor",

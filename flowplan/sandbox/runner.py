@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flowplan.sandbox import process
+from flowplan.sandbox.boots import has_hooks
 from flowplan.sandbox.enclosure import SIGNALS
 from flowplan.sandbox.world.records import Instance, Rules
 from flowplan.sandbox.world.world import Effect, World
@@ -105,7 +106,7 @@ class Runner:
                 "boots": instance.boots,
             },
         )
-        if not script or (folder / "booted").exists():
+        if not script or ((folder / "booted").exists() and not has_hooks(folder)):
             return
         if len(self._children) >= _REAP_AT:
             self._reap()
@@ -163,7 +164,7 @@ def _left_s(world: World, instance: Instance, now: datetime) -> float | None:
 def _hurry(folder: Path, left_s: float | None) -> None:
     """Tell a machine that still boots how long, after the clock was moved."""
     spec = process.read_json(folder / "spec.json")
-    if spec is not None and not (folder / "booted").exists():
+    if spec is not None:
         process.write_atomically(folder / "spec.json", {**spec, "boot_delay_s": left_s})
         process.send(folder / "supervisor.json", signal.SIGUSR1)
 

@@ -1,7 +1,8 @@
 """One machine's processes: ``main([instance folder, boots])``, in a process of its own.
 
-The supervisor waits for the boot delay, runs the startup script once in the machine's life, keeps its output and
-at last the record of its exit, and ends everything when it gets SIGTERM. With the further argument ``keep`` it runs
+The supervisor waits for the boot delay, runs the startup script at the first boot and at later ones what the machine
+has in cloud-init's per-boot folder, keeps its output and at last the record of its exit, and ends everything when it
+gets SIGTERM. With the further argument ``keep`` it runs
 no script: it gives a machine that has no process a place for visitors, for as long as there are any. It belongs to no one: the process that
 started it may end. Below it is the machine's first process (`first_process`), which all others descend from.
 Standard library only, so that many machines start fast.
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from flowplan.sandbox import enclosure
+from flowplan.sandbox.boots import HOOKS, has_hooks, note_run
 from flowplan.sandbox.entry import environment, move_in
 from flowplan.sandbox.process import identify, kill_below, read_json, write_atomically
 
@@ -31,6 +33,7 @@ GRACE_S = 2
 _LOOK_S = 0.1
 """How often a first process without children looks whether anyone is left."""
 _SCRIPT = "var/lib/foundry-startup-script"
+_LATER = "var/lib/foundry-later-boot"
 _NO_ROOM = "No namespaces on this system: the root file system is at $FLOW_ROOT, volumes are at $FLOW_MNT.\n"
 
 
@@ -65,12 +68,17 @@ def main(arguments: list[str]) -> int:
         if not _claim(spec, waker):
             return 0
         return _Machine(folder, {**spec, "script": None}, waker).run()
-    if (folder / "booted").exists():
+    is_later = (folder / "booted").exists()
+    if is_later and not has_hooks(folder):
         return 0
     spec = _boot(folder, waker)
     if spec is None or not _claim(spec, waker):
         return 0
-    (folder / "booted").touch()
+    if is_later:
+        # Its hooks run as the script did: with a record of their own, beside which the old stop means nothing.
+        (folder / "exit.json").unlink(missing_ok=True)
+        spec = {**spec, "script": HOOKS, "place": _LATER}
+    note_run(folder, boots)
     return _Machine(folder, spec, waker).run()
 
 
@@ -283,7 +291,7 @@ def first_process(
     signal.signal(signal.SIGTERM, end)
     root = folder / "root"
     if spec["script"]:
-        script = root / _SCRIPT
+        script = root / spec.get("place", _SCRIPT)
         script.write_text(spec["script"])
         script.chmod(0o700)
     if is_enclosed:
@@ -326,7 +334,8 @@ def _become_script(folder: Path, spec: Mapping[str, Any], is_enclosed: bool, out
             signal.signal(number, signal.SIG_DFL)
         variables = environment(folder, spec, is_enclosed)
         _limit(spec.get("limits", {}))
-        script = f"/{_SCRIPT}" if is_enclosed else str(folder / "root" / _SCRIPT)
+        place = spec.get("place", _SCRIPT)
+        script = f"/{place}" if is_enclosed else str(folder / "root" / place)
         move_in(folder, is_enclosed)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (out, 1), (err, 2)):

@@ -135,6 +135,10 @@ class FlowplanError(Exception):
         self.exit_code = exit_code
 
 
+class NotYet(FlowplanError):
+    """What was asked for is not there or does not answer now, and may be there later."""
+
+
 _LONGEST = 100
 _MOST = 200
 """With more words than this, only those that begin alike are compared."""

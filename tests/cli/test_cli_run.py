@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -112,6 +113,26 @@ def test_volumes_are_found_by_name_or_made(project: Project) -> None:
     assert len(project.embedded().live_volumes()) == 1
     project.run("cancel", "--stack", "run-first", "--yes", code=0)
     assert len(project.embedded().live_volumes()) == 1, "data outlives a cancelled run"
+    # What a run has made can be removed without its file.
+    (project.root / "a.task.yaml").unlink()
+    assert "neither PATH" in project.run("destroy", ".", "--stack", "run-first", code=64).err
+    project.run("destroy", "--stack", "run-second", "--auto-approve", code=0)
+    project.run("destroy", "--stack", "run-nothing", "--auto-approve", code=1)
+    gone = project.run("destroy", "--stack", "run-first", "--auto-approve", code=0).out
+    assert "task.first will" in gone and "volume.shared-data will be destroyed" in gone
+    assert project.embedded().live_ids() == []
+    assert project.run("state", "list", "--stack", "run-first", code=0).out == ""
+
+
+def test_code_too_large_to_embed_is_copied(project: Project) -> None:
+    (project.root / "noise").write_bytes(os.urandom(200_000))
+    text = "instance_type: a100\nmax_price_per_hour: 3.0\ncommand: wc -c <noise\n"
+    project.write(text, "code.task.yaml")
+    assert project.run("run", "code.task.yaml", "--follow", "--name", "code", code=0).out == "200000\n"
+    project.write(text + "upload_strategy: embedded\nname: small\n", "code.task.yaml")
+    refused = project.run("run", "code.task.yaml", "--name", "small", code=1)
+    assert "upload_strategy: auto or scp" in refused.err
+    assert len(project.embedded().live_bids()) == 1
 
 
 def test_ctrl_c_while_following_leaves_it_running(project: Project) -> None:

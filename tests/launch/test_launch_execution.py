@@ -20,9 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowplan.launch import LaunchFacts, render
+from flowplan.launch import CODE_PATH, Ending, LaunchFacts, render
 from flowplan.launch.environment import BASH_OWNS
-from flowplan.values.value import reveal
+from flowplan.values.value import Sensitive, reveal
 
 pytestmark = pytest.mark.process
 
@@ -199,21 +199,75 @@ def test_a_run_that_takes_too_long_is_stopped_and_not_tried_again(tmp_path: Path
     assert completion(tmp_path)["attempt"] == 1
 
 
-def test_a_termination_reaches_the_command_and_is_recorded(tmp_path: Path) -> None:
-    script = tmp_path / "startup.sh"
-    config = {
-        "command": 'trap "echo bye; exit 7" TERM\necho up\nwhile :; do sleep 0.05; done\n',
-        "max_run_time_hours": 1,
-    }
-    script.write_text(text_of(config), encoding="utf-8")
-    env = {"PATH": os.environ["PATH"], "FLOW_ROOT": str(tmp_path / "root")}
-    with subprocess.Popen(["bash", script], env=env, stdout=subprocess.PIPE) as process:
+TERMINABLE = 'trap "echo bye; exit 7" TERM\necho up $FLOW_ATTEMPT\nwhile :; do sleep 0.05; done\n'
+
+
+def interrupt(root: Path, argv: list[str | Path], env: dict[str, str], first: bytes) -> None:
+    """Start a script, and end it as a machine that shuts down does, once its first line is there."""
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"up\n"
+        assert process.stdout.readline() == first
         process.send_signal(signal.SIGTERM)
         assert process.stdout.read() == b"bye\n"
     assert process.returncode == 7
-    assert completion(tmp_path)["exit_code"] == 7
+
+
+def test_what_a_shutdown_interrupts_goes_on_at_the_next_boot(tmp_path: Path) -> None:
+    script = tmp_path / "startup.sh"
+    command = (
+        "echo x >>boots; if [ $(wc -l <boots) -ge 3 ]; then echo done $FLOW_ATTEMPT; exit 5; fi\n"
+        + TERMINABLE
+    )
+    script.write_text(text_of({"command": command, "max_run_time_hours": 1, "upload_strategy": "none"}))
+    env = {"PATH": os.environ["PATH"], "FLOW_ROOT": str(tmp_path / "root")}
+    interrupt(tmp_path, ["bash", script], env, b"up 1\n")
+    assert not (tmp_path / "root/var/log/flow/completion.json").exists(), "it has not ended"
+    script.unlink()  # what the next boot runs is the instance's own
+    (hook,) = (tmp_path / "root/var/lib/cloud/scripts/per-boot").iterdir()
+    started = (tmp_path / "root/var/lib/flow/progress").read_text().split()[0]
+    interrupt(tmp_path, [hook], env, b"up 2\n")
+    last = subprocess.run([hook], env=env, capture_output=True, check=False)
+    assert (last.returncode, last.stdout) == (5, b"done 3\n")
+    assert (completion(tmp_path)["attempt"], completion(tmp_path)["started_at"]) == (3, started)
+    assert subprocess.run([hook], env=env, capture_output=True, check=False).stdout == b"", "it is over"
+    assert (tmp_path / "root/var/lib/flow").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "root/var/lib/flow/launch").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_interruption_uses_up_no_retry_and_failures_stay_counted(tmp_path: Path) -> None:
+    script = tmp_path / "startup.sh"
+    command = "echo x >>boots; [ $(wc -l <boots) -eq 2 ] || exit 9\n" + TERMINABLE
+    retries = {"max_retries": 2, "initial_delay": 0.1, "backoff_coefficient": 2.0, "max_delay": None}
+    script.write_text(text_of({"command": command, "retries": retries, "upload_strategy": "none"}))
+    env = {"PATH": os.environ["PATH"], "FLOW_ROOT": str(tmp_path / "root")}
+    interrupt(tmp_path, ["bash", script], env, b"up 2\n")
+    (hook,) = (tmp_path / "root/var/lib/cloud/scripts/per-boot").iterdir()
+    last = subprocess.run([hook], env=env, capture_output=True, text=True, check=False)
+    assert (last.returncode, completion(tmp_path)["attempt"]) == (9, 4)
+    assert re.findall(r"starts in (\S+) s", last.stderr) == ["0.2"]
+
+
+def test_a_container_that_a_shutdown_stopped_first_has_not_ended(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.write_text("#!/bin/sh\necho stopping\n")
+    systemctl.chmod(0o755)
+    done = run(tmp_path, {"command": "exit 137"}, {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
+    assert done.returncode == 137
+    assert not (tmp_path / "root/var/log/flow/completion.json").exists()
+
+
+def test_the_run_time_limit_counts_from_the_first_boot(tmp_path: Path) -> None:
+    script = tmp_path / "startup.sh"
+    script.write_text(text_of({"command": TERMINABLE, "max_run_time_hours": 1, "upload_strategy": "none"}))
+    env = {"PATH": os.environ["PATH"], "FLOW_ROOT": str(tmp_path / "root")}
+    interrupt(tmp_path, ["bash", script], env, b"up 1\n")
+    progress = tmp_path / "root/var/lib/flow/progress"
+    started, epoch, *rest = progress.read_text().split()
+    progress.write_text(" ".join([started, str(int(epoch) - 3600), *rest]) + "\n")
+    (hook,) = (tmp_path / "root/var/lib/cloud/scripts/per-boot").iterdir()
+    last = subprocess.run([hook], env=env, capture_output=True, check=False)
+    assert (last.returncode, last.stdout, completion(tmp_path)["timed_out"]) == (124, b"", True)
 
 
 def test_a_long_script_is_packed_and_runs(tmp_path: Path) -> None:
@@ -259,6 +313,32 @@ def test_embedded_code_is_unpacked_into_the_working_directory(tmp_path: Path) ->
         tmp_path, {"command": "cat main", "working_dir": "/code"}, code_archive=archive(main=b"\x00\xffcode")
     )
     assert done.stdout == b"\x00\xffcode"
+
+
+def test_uploaded_code_is_waited_for(tmp_path: Path) -> None:
+    config = {"command": "cat main", "working_dir": "/code", "upload_strategy": "scp"}
+    script = tmp_path / "startup.sh"
+    script.write_text(text_of(config, code_archive=archive(main=b"x"), can_upload=True))
+    env = {"PATH": os.environ["PATH"], "FLOW_ROOT": str(tmp_path / "root")}
+    with subprocess.Popen(
+        ["bash", script], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stderr.readline() == b"flow: waiting for the code\n"
+        place = tmp_path / f"root{CODE_PATH}"
+        place.with_name("new").write_bytes(archive(main=b"\x00over ssh"))
+        place.with_name("new").rename(place)
+        assert process.stdout.read() == b"\x00over ssh"
+    assert completion(tmp_path)["exit_code"] == 0
+    assert not place.exists()
+
+
+def test_code_that_never_comes_is_a_clear_failure(tmp_path: Path) -> None:
+    config = {"command": "echo ran", "upload_strategy": "scp", "upload_timeout": 1}
+    done = run(tmp_path, config, code_archive=b"x", can_upload=True)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"flow: the code was not uploaded within 1 seconds" in done.stderr
+    assert completion(tmp_path)["exit_code"] == 1
 
 
 def test_a_broken_archive_is_a_clear_failure(tmp_path: Path) -> None:
@@ -394,6 +474,7 @@ def test_without_docker_the_host_runs_it_and_says_so(tmp_path: Path) -> None:
     assert run(tmp_path, {"command": "echo hi", "image": "repo/image:1", "dev_vm": True}).stderr == b""
 
 
+ENDING = Ending("https://api.example", "proj_1", Sensitive("fkey_it's"), "apikey_1")
 MATRIX: list[dict[str, Any]] = [
     {},
     {"command": ["python", "-c", "print('$x')"], "env": {"A": "it's", "B": ""}},
@@ -422,6 +503,9 @@ MATRIX: list[dict[str, Any]] = [
         ]
     },
     {"command": "echo\n" * 4000},
+    {"upload_strategy": "scp"},
+    {"terminate_on_exit": True},
+    {"max_run_time_hours": 1},
 ]
 
 
@@ -431,7 +515,7 @@ def test_shellcheck_finds_nothing(config: dict[str, Any]) -> None:
     # SC2016 asks whether $x in single quotes was meant: keeping the user's text as it is, is the point.
     done = subprocess.run(
         ["shellcheck", "--exclude=SC2016", "-"],
-        input=text_of(config, code_archive=b"x"),
+        input=text_of(config, code_archive=b"x", can_upload=True, ending=ENDING),
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from importlib.resources import files
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowplan.launch import CODE_LIMIT_BYTES, SCRIPT_LIMIT, LaunchFacts, code_problem, needs_code, render
+from flowplan.launch import EMBED_LIMIT_BYTES, SCRIPT_LIMIT, Ending, LaunchFacts, needs_code, render
 from flowplan.launch.command import delays
 from flowplan.values.value import Sensitive, Unknown
 
@@ -41,14 +42,12 @@ def test_no_script_is_longer_than_the_provider_takes(size: int) -> None:
 
 
 def test_an_incompressible_command_is_refused_with_advice() -> None:
-    import random
-
     noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20_000))
     message = problems_of({"command": noise})[("command",)]
     assert "10,000" in message
     assert "shorter command" in message
-    message = problems_of({"command": noise}, LaunchFacts("t", code_archive=b"x"))[("upload_code",)]
-    assert "upload_strategy: none" in message
+    facts = LaunchFacts("t", code_archive=b"x", can_upload=True)
+    assert "shorter command" in problems_of({"command": noise}, facts)[("command",)]
 
 
 def test_everything_wrong_is_told_at_once() -> None:
@@ -105,33 +104,58 @@ def test_a_problem_does_not_tell_a_secret() -> None:
 )
 def test_which_tasks_need_code(config: dict[str, Any], needed: bool) -> None:
     assert needs_code(config) is needed
-    assert code_problem(config, CODE_LIMIT_BYTES) is None
-    problem = code_problem(config, CODE_LIMIT_BYTES + 1)
-    assert (problem is not None) is needed
-    if problem is not None:
-        assert "4,001 bytes" in problem.message
-        assert "4,000" in problem.message
-        assert "upload_code: false" in problem.suggestion
 
 
-def test_code_over_ssh_is_refused_whatever_its_size() -> None:
-    problem = code_problem({"upload_strategy": "scp"}, 1)
-    assert problem is not None
-    assert problem.path == ("upload_strategy",)
+NOISE = random.Random(1).randbytes(2 * EMBED_LIMIT_BYTES)
 
 
-def test_an_archive_of_the_largest_size_fits_an_ordinary_task() -> None:
-    import random
-
-    volumes = [
-        {"name": "a", "volume_id": "vol_a", "mount_path": "/a", "interface": "file"},
-        {"name": "b", "volume_id": "vol_b", "mount_path": "/b", "interface": "block"},
-    ]
-    facts = LaunchFacts("train", code_archive=random.Random(1).randbytes(CODE_LIMIT_BYTES))
-    script, problems = render({"command": "python train.py", "image": "a/b:c", "volumes": volumes}, facts)
+@pytest.mark.parametrize(
+    ("strategy", "size", "can_upload", "outcome"),
+    [
+        ("auto", 100, False, "embedded"),
+        ("auto", 100, True, "embedded"),
+        ("auto", EMBED_LIMIT_BYTES, True, "uploaded"),  # may be embedded, and does not fit beside the script
+        ("auto", EMBED_LIMIT_BYTES + 1, True, "uploaded"),
+        ("auto", EMBED_LIMIT_BYTES + 1, False, "flowplan[ssh]"),
+        ("embedded", 100, False, "embedded"),
+        ("embedded", EMBED_LIMIT_BYTES + 1, True, "upload_strategy: auto or scp"),
+        ("scp", 100, True, "uploaded"),
+        ("scp", 2 * EMBED_LIMIT_BYTES, True, "uploaded"),
+        ("scp", 100, False, "flowplan[ssh]"),
+        ("none", 0, False, "neither"),
+    ],
+)
+def test_how_code_travels(strategy: str, size: int, can_upload: bool, outcome: str) -> None:
+    config = {"command": "python train.py", "upload_strategy": strategy, "upload_timeout": 77}
+    script, problems = render(config, LaunchFacts("t", code_archive=NOISE[:size], can_upload=can_upload))
+    if script is None:
+        (problem,) = problems
+        assert outcome in problem.suggestion and f"{size:,} bytes" in problem.message
+        return
     assert problems == []
-    assert script is not None
-    assert script.packed
+    text = str(script.text)
+    assert script.awaits_code == ("77" in text) == (outcome == "uploaded")
+    assert script.packed or ("FLOW_CODE" in text) == (outcome == "embedded")
+
+
+def test_code_that_does_not_fit_beside_a_long_command_is_uploaded() -> None:
+    letters = "".join(random.Random(2).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=5_000))
+    for size, awaits in ((500, False), (5_000, True)):
+        facts = LaunchFacts("t", code_archive=NOISE[:size], can_upload=True)
+        script, problems = render({"command": letters}, facts)
+        assert problems == [] and script is not None and script.awaits_code is awaits
+
+
+def test_the_key_that_ends_a_task_is_kept_secret() -> None:
+    ending = Ending("https://api", "proj_1", Sensitive("fkey_hush"), "apikey_1")
+    facts = LaunchFacts("t", ending=ending)
+    for config in ({"terminate_on_exit": True}, {"max_run_time_hours": 1.0}):
+        script, _ = render({**config, "upload_code": False}, facts)
+        assert script is not None and isinstance(script.text, Sensitive)
+        assert "hush" not in repr(script) and "hush" not in repr(facts)
+        assert "fkey_hush" in script.text.reveal()
+    plain, _ = render({"upload_code": False}, facts)
+    assert plain is not None and "fkey_hush" not in str(plain.text), "only a task that ends itself gets one"
 
 
 def test_pauses_follow_the_documented_formula() -> None:

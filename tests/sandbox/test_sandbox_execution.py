@@ -121,3 +121,61 @@ def test_what_really_runs_waits_for_the_virtual_clock(tmp_path, make_client):
     finally:
         sandbox.reset()
         sandbox.close()
+
+
+HOOK = """\
+#!/bin/bash
+folder="${FLOW_ROOT:-}/var/lib/cloud/scripts/per-boot"
+mkdir -p "$folder"
+printf '#!/bin/sh\\necho again; sleep 0.3; exit 5\\n' >"$folder/mine"
+chmod 755 "$folder/mine"
+echo first; sleep 300
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("enclose", [True, False])
+def test_later_boots_run_what_cloud_init_would(tmp_path, make_client, enclose):
+    sandbox = open_sandbox(tmp_path / "home", boot_delay_s=0, enclose=enclose)
+    try:
+        client = make_client(sandbox)
+
+        def out() -> bytes:
+            return asyncio.run(sandbox.access.log(bid, 0, "stdout", 0))[0]
+
+        bid = client.bid(script=HOOK)["fid"]
+        wait(lambda: out() == b"first\n")
+        client.patch(f"{BIDS}/{bid}", paused=True)
+        assert completion(sandbox, bid) is None
+        client.patch(f"{BIDS}/{bid}", paused=False)
+        sandbox.status()
+        # A visitor that comes first must not take the hooks' place.
+        assert asyncio.run(sandbox.access.run(bid, 0, "echo in")) == (0, b"in\n", b"")
+        assert wait(lambda: completion(sandbox, bid))["exit_code"] == 5
+        assert out() == b"first\nagain\n"
+        plain = client.bid(script="#!/bin/sh\necho once; sleep 300")["fid"]
+        wait(lambda: asyncio.run(sandbox.access.log(plain, 0, "stdout", 0))[0] == b"once\n")
+        for paused in (True, False):
+            client.patch(f"{BIDS}/{plain}", paused=paused)
+        sandbox.status()
+        assert asyncio.run(sandbox.access.run(plain, 0, "echo in"))[0] == 0
+        assert completion(sandbox, plain) is None, "without hooks nothing runs again"
+    finally:
+        sandbox.reset()
+        sandbox.close()
+
+
+def test_a_simulated_task_of_flowplan_goes_on_after_a_pause(idle):
+    desk = Desk(idle.sandbox)
+    bid = idle.bid(
+        script="#!/bin/bash\nexport FLOWPLAN_SANDBOX_DURATION=60\n# /var/lib/cloud/scripts/per-boot\n"
+    )["fid"]
+    desk.advance(timedelta(seconds=30))
+    idle.patch(f"{BIDS}/{bid}", paused=True)
+    desk.advance(timedelta(days=1))
+    assert completion(idle.sandbox, bid) is None
+    idle.patch(f"{BIDS}/{bid}", paused=False)
+    desk.advance(timedelta(seconds=45))
+    assert completion(idle.sandbox, bid) is None
+    desk.advance(timedelta(hours=1))
+    assert (completion(idle.sandbox, bid)["exit_code"], completion(idle.sandbox, bid)["attempt"]) == (0, 2)

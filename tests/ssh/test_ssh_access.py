@@ -271,9 +271,8 @@ def test_the_systems_ssh_takes_the_arguments(serving):
 
 
 def test_completion_spans_all_nodes(serving):
-    record = json.dumps(
-        {"exit_code": 0, "started_at": "2026-01-0$NODE_RANK", "ended_at": "2026-02-0$NODE_RANK"}
-    )
+    whole = {"exit_code": 0, "attempt": 1, "timed_out": False}
+    record = json.dumps({**whole, "started_at": "2026-01-0$NODE_RANK", "ended_at": "2026-02-0$NODE_RANK"})
     script = f"""cat >"${{FLOW_ROOT:-}}/var/log/flow/completion.json" <<END
 {record}
 END
@@ -283,7 +282,7 @@ END
         bid = await served.up(served.bid(script, quantity=3))
         while (found := await access.completion(bid)) is None:
             await asyncio.sleep(0.02)
-        assert found == {"exit_code": 0, "started_at": "2026-01-00", "ended_at": "2026-02-02"}
+        assert found == {**whole, "started_at": "2026-01-00", "ended_at": "2026-02-02"}
         assert found == await served.sandbox.access.completion(bid)
         fresh = await served.up(served.bid())
         assert await access.completion(fresh) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -61,24 +60,6 @@ def test_the_systems_ssh_is_asked_for_a_batch_or_a_terminal():
     assert shell[-1] == "ubuntu@h"
     assert not {"-T", "-i", "ControlMaster=auto"} & set(shell)
     assert shell[shell.index("-p") + 1] == "22"
-
-
-@given(st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=4))
-def test_records_are_merged_when_all_are_there(codes):
-    texts = [
-        None
-        if code is None
-        else json.dumps({"exit_code": code, "started_at": str(9 - at), "ended_at": str(at)}).encode()
-        for at, code in enumerate(codes)
-    ]
-    found = remote.merge_records(texts)
-    if not codes or None in codes:
-        assert found is None
-    else:
-        first = next((code for code in codes if code), 0)
-        last = len(codes) - 1
-        assert found == {"exit_code": first, "started_at": str(9 - last), "ended_at": str(last)}
-    assert remote.merge_records([b"{", *texts]) is None
 
 
 @settings(max_examples=15, deadline=None)

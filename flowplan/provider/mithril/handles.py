@@ -11,18 +11,19 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from attrs import field, frozen
 
 from flowplan.models.enums import InstanceStatus, TaskStatus
 from flowplan.models.instance import Instance as InstanceModel
 from flowplan.models.task import Task
-from flowplan.ports import Clock, InstanceAccess
+from flowplan.ports import Clock, HistoryEvent, InstanceAccess
 from flowplan.provider.mithril.catalogue import Catalogue
-from flowplan.provider.mithril.codecs import task_status
+from flowplan.provider.mithril.codecs import task_has_ended, task_status
+from flowplan.provider.mithril.histories import read_first_run, read_history
 from flowplan.provider.mithril.provider import MithrilProvider
-from flowplan.provider.mithril.wire import Bid, Instance, structure_all
+from flowplan.provider.mithril.wire import Bid, Instance
+from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.quantity import Money, parse_instant
 
@@ -61,12 +62,6 @@ _WORDS = {
 
 
 @frozen
-class _Event:
-    timestamp: str
-    event_type: str
-
-
-@frozen
 class _Sight:
     """What was learned of one bid."""
 
@@ -75,7 +70,9 @@ class _Sight:
     completion: Mapping[str, Any] | None = None
     unseen: str = ""
     """Why its instances could not be asked, if they could not."""
-    events: Sequence[_Event] | None = None
+    events: Sequence[HistoryEvent] | None = None
+    runs_since: datetime | None = None
+    """When its first instance first ran, where the provider tells."""
     catalogue: Catalogue = field(factory=Catalogue)
 
 
@@ -98,6 +95,7 @@ class Handles:
         self._is_local = is_local
         self._clock = clock
         self._records: dict[str, Mapping[str, Any]] = {}
+        self._recordless: set[str] = set()
         self._catalogue: tuple[float, Catalogue] | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -105,15 +103,21 @@ class Handles:
         """See `flowplan.client.market.Tasks.task`."""
         bid = await self._bid(task_id)
         instances: list[Instance] = []
-        events: list[_Event] | None = []
+        events: Sequence[HistoryEvent] = []
+        runs_since = None
+        client = self._provider.client
         if bid.instances:
             project = bid.project or await self._provider.project()
-            instances, events = await asyncio.gather(
-                self._provider.api.instances(project, [bid.fid]), self._history(bid.fid)
+            instances, events, runs_since = await asyncio.gather(
+                self._provider.api.instances(project, [bid.fid]),
+                read_history(client, Kind.TASK, bid.fid),
+                read_first_run(client, project, bid.fid),
             )
+        elif task_has_ended(bid.status):
+            events = await read_history(client, Kind.TASK, bid.fid)
         completion, unseen = await self._completion(bid)
-        sight = _Sight(bid, instances, completion, unseen, events, await self._market())
-        return self._told(sight)
+        known = events if events or not bid.instances else None
+        return self._told(_Sight(bid, instances, completion, unseen, known, runs_since, await self._market()))
 
     async def tasks(self, status: TaskStatus | None, offset: int, limit: int) -> tuple[list[Task], int]:
         """See `flowplan.client.market.Tasks.tasks`; the provider's pages are all followed, to know the total."""
@@ -163,7 +167,7 @@ class Handles:
         for one in listed:
             by_bid.setdefault(one.bid or "", []).append(one)
         return [
-            self._told(_Sight(bid, by_bid.get(bid.fid, ()), completion, unseen, None, catalogue))
+            self._told(_Sight(bid, by_bid.get(bid.fid, ()), completion, unseen, None, None, catalogue))
             for bid, (completion, unseen) in zip(bids, records, strict=True)
         ]
 
@@ -171,7 +175,7 @@ class Handles:
         """The completion record of a bid's task, kept once seen; and why there is none, where no one could look."""
         if bid.fid in self._records:
             return self._records[bid.fid], ""
-        if self._access is None or not bid.instances:
+        if self._access is None or not bid.instances or bid.fid in self._recordless:
             return None, ""
         async with self._slots:
             try:
@@ -180,17 +184,9 @@ class Handles:
                 return None, str(error)
         if record is not None:
             self._records[bid.fid] = dict(record)
+        elif task_has_ended(bid.status):
+            self._recordless.add(bid.fid)  # what it left, it left before it ended
         return record, ""
-
-    async def _history(self, fid: str) -> list[_Event] | None:
-        """The bid's events, oldest first; None where the provider does not tell."""
-        try:
-            document = await self._provider.client.read(
-                f"/v2/spot/bids/{quote(fid, safe='')}/history", what="the bid's history"
-            )
-            return structure_all(_Event, document.get("events") if isinstance(document, dict) else None)
-        except (FlowplanError, ValueError):
-            return None
 
     async def _market(self) -> Catalogue:
         """The market, not older than a minute: listing it for every look would be most of the traffic."""
@@ -206,6 +202,7 @@ class Handles:
         bid, completion = sight.bid, sight.completion
         nodes = [one for one in _in_order(bid, sight.instances) if one.fid in bid.instances]
         status = _status(bid, nodes, completion)
+        outcome = _outcome(sight, status)
         started, ended = _times(sight, status)
         price = _price(sight, status)
         host, port, shell = self._way_in(nodes)
@@ -228,8 +225,8 @@ class Handles:
             ssh_user=SSH_USER,
             shell_command=shell,
             instances=list(bid.instances),
-            message=_message(bid, status, nodes, sight),
-            provider_metadata=_metadata(sight, nodes),
+            message=_message(bid, status, nodes, sight, outcome),
+            provider_metadata=_metadata(sight, nodes, outcome),
         )
 
     def _way_in(self, nodes: Sequence[Instance]) -> tuple[str | None, int | None, str | None]:
@@ -253,7 +250,9 @@ class Handles:
             return None
         seconds, since = 0.0, None
         for event in sight.events:
-            word, at = event.event_type.lower(), parse_instant(event.timestamp)
+            word, at = event.what.lower(), _instant(event.at)
+            if at is None:
+                continue
             if word == "allocated" and since is None:
                 since = at
             elif word in ("preempted", "paused", "terminated") and since is not None:
@@ -317,12 +316,7 @@ def _instant(value: Any) -> datetime | None:
 def _times(sight: _Sight, status: TaskStatus) -> tuple[datetime | None, datetime | None]:
     """When it began to run and when it ended, by its own record first."""
     completion = sight.completion or {}
-    started = _instant(completion.get("started_at"))
-    if started is None:
-        allocated = (e.timestamp for e in sight.events or () if e.event_type.lower() == "allocated")
-        started = _instant(next(allocated, None))
-    if started is None and status is not TaskStatus.PENDING:
-        started = min((parse_instant(one.created_at) for one in sight.instances), default=None)
+    started = _instant(completion.get("started_at")) or sight.runs_since
     if status in (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED):
         return started, _instant(completion.get("ended_at")) or _instant(sight.bid.deactivated_at)
     return started, None
@@ -347,17 +341,39 @@ def _money(text: str | None) -> Money | None:
         return None
 
 
-def _message(bid: Bid, status: TaskStatus, nodes: Sequence[Instance], sight: _Sight) -> str:
+def _outcome(sight: _Sight, status: TaskStatus) -> str | None:
+    """What became of a task, in the words of `Task.outcome`; None while it goes on, or where no one can tell."""
+    if status in (TaskStatus.COMPLETED, TaskStatus.FAILED):
+        return status.value
+    words = [event.what.lower() for event in sight.events or ()]
+    if status is TaskStatus.CANCELLED and sight.events is not None:
+        ends = [event for event in sight.events if event.what.lower() == "terminated"]
+        return "cancelled" if any(event.by for event in ends) else "lost"
+    turns = [word for word in words if word in ("allocated", "preempted", "paused")]
+    if status is TaskStatus.PENDING and turns[-1:] == ["preempted"]:
+        return "preempted"
+    return None
+
+
+def _message(
+    bid: Bid, status: TaskStatus, nodes: Sequence[Instance], sight: _Sight, outcome: str | None
+) -> str:
     words = _WORDS[status]
     if status is TaskStatus.FAILED and sight.completion is not None:
         words = f"failed: its command ended with exit code {sight.completion.get('exit_code')}"
+    elif outcome == "lost":
+        words = (
+            "was ended at the provider before its command had ended, and no one is known to have cancelled it"
+        )
+    elif outcome == "preempted":
+        words = "lost its instances and waits for others at its limit price; it goes on by itself"
     elif status is TaskStatus.PENDING and nodes:
         words = "is starting its instances"
     said = f"{bid.name} {words}."
     return f"{said} Its instances cannot be asked: {sight.unseen}." if sight.unseen else said
 
 
-def _metadata(sight: _Sight, nodes: Sequence[Instance]) -> dict[str, Any]:
+def _metadata(sight: _Sight, nodes: Sequence[Instance], outcome: str | None) -> dict[str, Any]:
     bid = sight.bid
     found: dict[str, Any] = {
         "provider": "mithril",
@@ -371,6 +387,8 @@ def _metadata(sight: _Sight, nodes: Sequence[Instance]) -> dict[str, Any]:
         found["instance_status"] = nodes[0].status
     if sight.unseen:
         found["unseen"] = sight.unseen
+    if outcome is not None:
+        found["outcome"] = outcome
     if sight.completion is not None:
         found["completion"] = dict(sight.completion)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +12,7 @@ from flowplan.provider.http import Client
 from flowplan.provider.redaction import shown
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import FlowplanError
+from flowplan.values.quantity import parse_instant
 
 _PATHS = {Kind.TASK: "/v2/spot/bids", Kind.RESERVATION: "/v2/reservation"}
 _MOST = 1000
@@ -30,6 +33,24 @@ async def read_history(client: Client, kind: Kind, id: str) -> list[HistoryEvent
         return []
     rows = document.get("events") if isinstance(document, dict) else None
     return [_event(row) for row in (rows if isinstance(rows, list) else [])[:_MOST] if isinstance(row, dict)]
+
+
+async def read_first_run(client: Client, project: str, bid: str) -> datetime | None:
+    """When the first instance of a bid first ran; None where that is not told, or it never did."""
+    params = {"project": project, "bid_fid": bid, "limit": "100"}
+    try:
+        document = await client.read("/v2/instances/status/history", params, "the instances' history")
+    except FlowplanError:
+        return None
+    rows = document.get("instances") if isinstance(document, dict) else None
+    found: list[datetime] = []
+    for row in rows if isinstance(rows, list) else ():
+        events = row.get("events") if isinstance(row, dict) else None
+        for event in (events if isinstance(events, list) else [])[:_MOST]:
+            if isinstance(event, dict) and event.get("status") == "STATUS_RUNNING":
+                with suppress(ValueError, OverflowError):
+                    found.append(parse_instant(str(event.get("timestamp"))))
+    return min(found, default=None)
 
 
 def _event(row: dict[str, Any]) -> HistoryEvent:

@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from flowplan.launch import Ending
 from flowplan.ports import Ambiguous, Done, Handle, HistoryEvent, Observation, Observed, Outcome, Refused
 from flowplan.provider.failure import TRANSIENT
 from flowplan.provider.http import Answer, Client
@@ -65,6 +66,9 @@ class MithrilProvider(Estimates):
         self._project = ""
         self._catalogue: Catalogue | None = None
         self.launch_keys = LaunchKeys(self.api, keyring)
+        self.is_reachable_from_instances = True
+        """Whether a task's instances can ask this API; those of an embedded sandbox cannot."""
+        self._task_keys: list[str] = []
         self._settling = asyncio.Lock()
         self._mappings: dict[Kind, WireMapping] = {}
 
@@ -330,6 +334,23 @@ class MithrilProvider(Estimates):
 
         return await return_capacity(self, id, instances, _header(idempotency_key))
 
+    async def make_task_key(self, name: str, now: datetime, lasts: timedelta) -> Ending | None:
+        """A key with which a task ends itself; see `flowplan.ports.TaskKeys`."""
+        if not self.is_reachable_from_instances:
+            return None
+        from flowplan.provider.mithril.self_ending import make_key
+
+        ending = await make_key(self, name, now, lasts)
+        self._task_keys.append(ending.key.reveal())  # to be blacked out in what the server answers
+        return ending
+
+    async def retire_task(self, name: str, id: str) -> None:
+        """Revoke a task's key and remove its note; see `flowplan.ports.TaskKeys`."""
+        if self.is_reachable_from_instances:
+            from flowplan.provider.mithril.self_ending import retire
+
+            await retire(self, name, id)
+
     async def history(self, kind: Kind, id: str) -> list[HistoryEvent]:
         """What was done to one object; see `flowplan.ports.Historian`."""
         from flowplan.provider.mithril.histories import read_history
@@ -359,7 +380,7 @@ class MithrilProvider(Estimates):
             doing,
             self.client.base_url,
             read=read,
-            secrets=self.client.secrets(*secrets),
+            secrets=self.client.secrets(*secrets, *self._task_keys),
             attribute_for=self._mapping(kind).attribute_for,
         )
         if isinstance(outcome, Refused):

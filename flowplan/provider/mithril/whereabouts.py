@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flowplan.provider.mithril.handles import SSH_USER, split_destination
 from flowplan.provider.mithril.provider import MithrilProvider
+from flowplan.provider.mithril.self_ending import read_note
 
 
 class Whereabouts:
@@ -35,6 +39,14 @@ class Whereabouts:
             if one.fid == bid.instances[node] and one.ssh_destination:
                 return *split_destination(one.ssh_destination), SSH_USER
         return None
+
+    async def note(self, task_id: str) -> Mapping[str, Any] | None:
+        """The completion record that a task left before it ended itself; None where there is none.
+
+        Raises:
+            FlowplanError: the provider cannot be asked.
+        """
+        return await read_note(self._provider, task_id)
 
     async def public_keys(self, task_id: str) -> list[str]:
         """The public keys that a task's instances accept.

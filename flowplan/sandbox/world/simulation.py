@@ -28,40 +28,53 @@ _LONGEST = 1 << 22
 def completion(world: World, instance: Instance, now: datetime) -> dict[str, Any] | None:
     """The record of a script's end; None if there is no script, or it has not ended or was stopped before it could.
 
-    A script runs at the first boot only, and as long as the machine runs on.
+    A script runs at the first boot only, and as long as the machine runs on; one that leaves something in the
+    per-boot folder, as flowplan's do, starts again at later boots.
     """
     order = world.bids.get(instance.bid or "") or world.reservations[instance.reservation or ""]
     if order.launch.script is None or not (script := world.texts.read(order.launch.script)):
         return None
     hints = _hints(script)
     lasts = hints[0] if hints[0] is not None else timedelta(seconds=world.rules.duration_s)
+    runs = _runs(instance, now)
+    boots = 0
+    for begun, until in runs if hints[2] else runs[:1]:
+        boots += 1
+        if until >= begun + lasts:
+            break
+    else:
+        return None
+    return {
+        "exit_code": hints[1],
+        "started_at": instant(begun),
+        "ended_at": instant(begun + lasts),
+        "attempt": boots,
+        "timed_out": False,
+    }
+
+
+def _runs(instance: Instance, now: datetime) -> list[tuple[datetime, datetime]]:
+    """From when until when the machine was up, boot by boot; the last one until now if it is up."""
+    found: list[tuple[datetime, datetime]] = []
     begun: datetime | None = None
-    until = now
     for event in instance.events:
         if event.at > now:
             break
         if event.status == "RUNNING":
             begun = begun or event.at
         elif begun is not None and event.status != "PREEMPTING":
-            until = event.at
-            break
-    if begun is None or until < begun + lasts:
-        return None
-    return {
-        "exit_code": hints[1],
-        "started_at": instant(begun),
-        "ended_at": instant(begun + lasts),
-        "attempt": 1,
-        "timed_out": False,
-    }
+            found.append((begun, event.at))
+            begun = None
+    return found if begun is None else [*found, (begun, now)]
 
 
 @lru_cache(maxsize=512)
-def _hints(script: str) -> tuple[timedelta | None, int]:
-    """What a script's own variables say about its end: how long it takes and with what code it ends."""
+def _hints(script: str) -> tuple[timedelta | None, int, bool]:
+    """What a script says about its end: how long it takes, with what code, and whether it runs at later boots."""
     lasts: timedelta | None = None
     code = 0
-    for name, text in _EXPORT.findall(_unpacked(script)):
+    bare = _unpacked(script)
+    for name, text in _EXPORT.findall(bare):
         try:
             words = shlex.split(text)
             value = words[0] if words else ""
@@ -73,7 +86,7 @@ def _hints(script: str) -> tuple[timedelta | None, int]:
                 lasts = parse_duration(value)
         except (ValueError, OverflowError):
             continue
-    return lasts, code
+    return lasts, code, "scripts/per-boot" in bare
 
 
 def _unpacked(script: str) -> str:
