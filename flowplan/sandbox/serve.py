@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from flowplan.sandbox.ssh_server import SshServer
 
 
+_KEPT_S = 120
+"""How long an idle connection is kept: far longer than clients keep theirs, so that none sends into a closed one."""
+
+
 def serve(
     home: Path,
     port: int = 0,
@@ -100,7 +104,13 @@ async def _serve(sandbox: Sandbox, listener: socket.socket, on_ready: Callable[[
             yield
 
     config = uvicorn.Config(
-        sandbox.app, lifespan="off", log_config=None, access_log=False, server_header=False, http=Protocol
+        sandbox.app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http=Protocol,
+        timeout_keep_alive=_KEPT_S,
     )
     config.date_header = False
     server = Server(config)

@@ -193,7 +193,9 @@ def served(sandbox: Any) -> Iterator[int]:
 
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(sandbox.app, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        sandbox.app, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=600
+    )
     server = uvicorn.Server(config)
     ready = threading.Event()
 

@@ -35,7 +35,7 @@ def advance(world: World, moment: Moment) -> None:
 
 def free_machines(world: World, type_fid: str, moment: Moment) -> int:
     """The machines of a market that nobody holds now."""
-    held = sum(bid.instance_quantity for bid in world.holding_in(type_fid))
+    held = world.held_in(type_fid)
     capacity, outcome, others = _clear(world, type_fid, moment)
     taken = sum(rival.quantity for rival in others if rival.fid in outcome.winners)
     return max(0, capacity - held - taken)
@@ -56,10 +56,14 @@ def call(world: World, type_fid: str, moment: Moment) -> None:
         world.put(evolve(auction, due_at=at))
 
 
-def enter(world: World, type_fid: str, moment: Moment) -> None:
-    """Let a new bid take part: at once, or where auctions are held in rounds at the next."""
+def enter(world: World, type_fid: str, moment: Moment, newcomer: Bid | None = None) -> None:
+    """Let a new bid (or one that was preempted) take part: at once, or where auctions are held in rounds at the next."""
     if era_at(world, moment.now).round_s:
         call(world, type_fid, moment)
+    elif newcomer is not None and _has_room_for(world, newcomer, moment):
+        floor = conditions_at(world, type_fid, moment.now).floor_cents
+        _allocate(world, newcomer, moment)
+        _conclude(world, type_fid, floor, moment)
     else:
         hold(world, type_fid, moment)
 
@@ -75,39 +79,58 @@ def hold(world: World, type_fid: str, moment: Moment) -> None:
     """Hold the auction of a market: allocate winners there is room for, give outbid bids notice."""
     capacity, outcome, others = _clear(world, type_fid, moment)
     winners = set(outcome.winners)
-    concerned = {*(bid.fid for bid in world.holding_in(type_fid)), *winners}
-    held = 0
-    rising: list[Bid] = []
-    for demand in world.ladder(type_fid).ranked(concerned):
+    held = world.held_in(type_fid) + sum(rival.quantity for rival in others if rival.fid in winners)
+    for demand in world.ladder(type_fid).ranked(world.holders_in(type_fid) - winners):
         bid = world.bids[demand.fid]
-        if bid.status == "Open":
-            if bid.fid in winners:
-                rising.append(bid)
-            continue
-        held += bid.instance_quantity
-        if bid.status == "Allocated" and bid.fid not in winners:
+        if bid.status == "Allocated":
             notice = timedelta(seconds=world.rules.preemption_s)
             switch(world, bid.instances, "PREEMPTING", moment)
             world.put(evolve(bid, status="Preempting", due_at=moment.now + notice))
-        elif bid.status == "Preempting" and bid.fid in winners:
-            switch(world, bid.instances, "RUNNING", moment)
-            world.put(evolve(bid, status="Allocated", due_at=None))
+    for demand in world.ladder(type_fid).ranked(world.noticed_in(type_fid) & winners):
+        bid = world.bids[demand.fid]
+        switch(world, bid.instances, "RUNNING", moment)
+        world.put(evolve(bid, status="Allocated", due_at=None))
+    found = (world.bids.get(fid) for fid in outcome.winners)
+    rising = [bid for bid in found if bid is not None and bid.status == "Open"]
     refuses = bool(rising) and conditions_at(world, type_fid, moment.now).refuses
-    held += sum(rival.quantity for rival in others if rival.fid in winners)
     for bid in rising:
         if held + bid.instance_quantity <= capacity and not refuses:
             held += bid.instance_quantity
             _allocate(world, bid, moment)
+    _conclude(world, type_fid, outcome.price_cents, moment)
+
+
+def _has_room_for(world: World, newcomer: Bid, moment: Moment) -> bool:
+    """Whether a new bid is allocated and nothing else changes: nobody has lost, nobody else bids, machines are free.
+
+    Then the auction need not be held to know how it goes, however many take part.
+    """
+    type_fid = newcomer.instance_type
+    now = conditions_at(world, type_fid, moment.now)
+    return (
+        len(world.ladder(type_fid)) == len(world.holders_in(type_fid)) + 1
+        and not world.noticed_in(type_fid)
+        and not now.rivals
+        and not now.refuses
+        and newcomer.limit_cents >= now.floor_cents
+        and not _spot_quotas(world, type_fid)
+        and world.held_in(type_fid) + newcomer.instance_quantity
+        <= max(0, now.capacity - _reserved(world, type_fid))
+    )
+
+
+def _conclude(world: World, type_fid: str, cents: int, moment: Moment) -> None:
+    """Take down the price of an auction, and when the next is due."""
     auction = _auction(world, type_fid)
     pending = auction.due_at if auction.due_at is not None and auction.due_at > moment.now else None
     if _is_watched(world, type_fid):
-        record(world, type_fid, moment.now, outcome.price_cents)
+        record(world, type_fid, moment.now, cents)
         change = next_change(world, type_fid, moment.now)
         due = min((at for at in (pending, change) if at is not None), default=None)
     else:
         record(world, type_fid, moment.now, None)
         due = None
-    world.put(evolve(auction, price_cents=outcome.price_cents, due_at=due))
+    world.put(evolve(auction, price_cents=cents, due_at=due))
 
 
 def pause_bid(world: World, bid: Bid, moment: Moment) -> Bid:

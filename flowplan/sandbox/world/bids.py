@@ -65,7 +65,7 @@ def create(world: World, request: Request, moment: Moment) -> Response:
         history=(BidEvent(moment.now, "Placed", limit, user=request.caller.user),),
     )
     world.put(bid)
-    auction.enter(world, type_fid, moment)
+    auction.enter(world, type_fid, moment, bid)
     return Response(201, wire.bid(world, world.bids[bid.fid]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -85,7 +85,9 @@ class World(Tables):
         self._rendered_size = 0
         self._stored_gb: dict[str, int] = defaultdict(int)
         self._bids_in: dict[str, dict[str, None]] = defaultdict(dict)
-        self._holding_in: dict[str, dict[str, None]] = defaultdict(dict)
+        self._holders_in: dict[str, set[str]] = defaultdict(set)
+        self._noticed_in: dict[str, set[str]] = defaultdict(set)
+        self._held_in: dict[str, int] = defaultdict(int)
         self._ladders: dict[str, Ladder] = defaultdict(Ladder)
         self._bookings: dict[str, Bookings] = defaultdict(Bookings)
         self._users_of: dict[str, dict[str, None]] = defaultdict(dict)
@@ -110,8 +112,20 @@ class World(Tables):
 
     def holding_in(self, type_fid: str) -> list[Bid]:
         """The bids that have machines in a market, those under notice too, oldest first."""
-        found = [self.bids[fid] for fid in self._holding_in.get(type_fid, ())]
+        found = [self.bids[fid] for fid in self._holders_in.get(type_fid, ())]
         return sorted(found, key=lambda bid: bid.seq)
+
+    def holders_in(self, type_fid: str) -> Set[str]:
+        """The ids of the same."""
+        return self._holders_in[type_fid]
+
+    def noticed_in(self, type_fid: str) -> Set[str]:
+        """The ids of those that are under notice of preemption."""
+        return self._noticed_in[type_fid]
+
+    def held_in(self, type_fid: str) -> int:
+        """The machines that bids have in a market."""
+        return self._held_in[type_fid]
 
     def select(
         self, kind: str, where: Where, after: int | None = None, descending: bool = False
@@ -300,9 +314,15 @@ class World(Tables):
             else:
                 ladder.put(Demand(bid.fid, *claim, bid.seq))
         if _holds(value) and not _holds(before):
-            self._holding_in[bid.instance_type][bid.fid] = None
+            self._holders_in[bid.instance_type].add(bid.fid)
+            self._held_in[bid.instance_type] += bid.instance_quantity
         elif _holds(before) and not _holds(value):
-            self._holding_in[bid.instance_type].pop(bid.fid, None)
+            self._holders_in[bid.instance_type].remove(bid.fid)
+            self._held_in[bid.instance_type] -= bid.instance_quantity
+        if value is not None and value.status == "Preempting":
+            self._noticed_in[bid.instance_type].add(bid.fid)
+        else:
+            self._noticed_in[bid.instance_type].discard(bid.fid)
 
     def _hold(self, user: Bid | Reservation, holds: bool) -> None:
         cluster = user.launch.kubernetes_cluster
