@@ -128,14 +128,20 @@ async def _already_named(run: Run, kind: Kind, name: str, config: Mapping[str, A
     """The ids that bear a name before we create another: none for one that has just been drawn."""
     if kind is Kind.TASK and config.get("unique_name"):
         return []
-    if kind is Kind.VOLUME:
-        # Why: adopting a stranger's volume is worse than one listing; it is asked for once in a run, not per volume.
-        async with run.naming:
-            if run.volumes is None:
-                listed = await run.provider.observe((), [kind])
-                run.volumes = [o for o in listed.objects.values() if o.kind is kind]
-        return [*run.names.get((kind, name), ()), *(o.id for o in run.volumes if o.name == name)]
-    return [o.id for o in await run.provider.find(Handle(kind, name))]
+    if kind is Kind.TASK:
+        return [o.id for o in await run.provider.find(Handle(kind, name))]
+    # Why: adopting a stranger's volume is worse than one listing. These kinds can only be listed whole, so that is
+    # asked for once in a run, not for each that is made.
+    async with run.naming:
+        if kind not in run.listed:
+            everything = [(kind, "")]  # no object has this id, so the listing goes on to its end
+            seen = await run.provider.observe(everything, [kind])
+            names: dict[str, list[str]] = {}
+            for one in seen.objects.values():
+                if one.kind is kind:
+                    names.setdefault(one.name, []).append(one.id)
+            run.listed[kind] = names
+    return [*run.names.get((kind, name), ()), *run.listed[kind].get(name, ())]
 
 
 def _settle(run: Run, change: ResourceChange) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from flowplan.ports import (
     Guarded,
     InstanceAccess,
     Observation,
-    Observed,
     Provider,
     Reporter,
     Writer,
@@ -86,10 +85,10 @@ class Run:
     records: dict[Address, Record] = field(factory=dict)
     names: Mapping[tuple[Any, str], Sequence[str]] = field(factory=dict)
     """Ids already seen under a name when the run began, by kind and name."""
-    volumes: list[Observed] | None = None
-    """The volumes there were when the first one was about to be made; None before."""
+    listed: dict[Kind, dict[str, list[str]]] = field(factory=dict)
+    """Ids by name of all there was of a kind when the first one was about to be made."""
     naming: asyncio.Lock = field(factory=asyncio.Lock)
-    """Held while ``volumes`` is asked for."""
+    """Held while ``listed`` is asked for."""
     uploads: Uploads = field(factory=Uploads)
     """The code that is being copied to instances."""
     patience: Patience = Patience()

@@ -138,6 +138,7 @@ async def _apply(context: Context, planned: Planned, wish: Wish, teller: Teller)
             finally:
                 _release(writer)
     finally:
+        signals.rest()
         backend.close()
     code = result.exit_code
     if result.interrupted and code:

@@ -36,6 +36,17 @@ class Signals:
         for number in SIGNALS:
             loop.add_signal_handler(number, self._on, number)
 
+    def rest(self) -> None:
+        """Once a signal was heeded, let further ones mean nothing: all is said, and the process is about to end."""
+        if not self.stop.requested.is_set():
+            return
+        loop = asyncio.get_running_loop()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # none may come while its handler is changed
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
     def _on(self, number: int) -> None:
         self.code = 128 + number
         if self.stop.requested.is_set():

@@ -113,12 +113,9 @@ class Teller:
     def warn(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Errors and warnings: on error output, or as lines where the output is JSON."""
         found = list(diagnostics)
-        for write in self.json_to:
-            reporter = JsonReporter(write)
-            for one in found:
-                reporter.emit(
-                    Event(EventKind.NOTICE, SystemClock().now(), address=one.address, diagnostic=one)
-                )
+        written = Several(tuple(JsonReporter(write) for write in self.json_to))
+        for one in found:
+            written.emit(Event(EventKind.NOTICE, SystemClock().now(), address=one.address, diagnostic=one))
         if not self.as_json:
             with suppress(OSError, ValueError):
                 self.context.warn(found)
@@ -138,6 +135,7 @@ class Teller:
             drawing.cancel()
             await asyncio.gather(drawing, return_exceptions=True)
             self._live.close()
+            self._live = None  # what comes now is said below what the table has left
 
     async def _draw(self, live: LiveReporter) -> None:
         while True:
@@ -158,8 +156,6 @@ class Teller:
         """What came of it all, how to go on, and the outputs; ``lead`` comes before the words."""
         stack = planned.loaded.stack
         self.say(lead + render_summary(planned.plan, result, again, self.context.paint))
-        if self._live is not None:
-            self._live.close()
         failures = [failure.diagnostic for failure in (*result.failed, *result.unknown)]
         if failures and not self.as_json:
             with suppress(OSError, ValueError):
