@@ -337,4 +337,4 @@ class Context:
                     completion = await connection.access.completion(record.id)
                     if completion is not None:
                         completions[record.id] = completion
-        return evolve(seen, objects=objects, completions=completions, at=at)
+        return evolve(seen, objects=objects, completions=completions, at=seen.at or at)

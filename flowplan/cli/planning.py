@@ -22,6 +22,7 @@ from flowplan.plan.planner import plan as make_plan
 from flowplan.plan.view import plan_view
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Snapshot
+from flowplan.values.address import Kind
 from flowplan.values.diagnostic import FlowplanError
 
 _HISTORIES = 20
@@ -29,6 +30,8 @@ _HISTORIES = 20
 if TYPE_CHECKING:
     from flowplan.ports import Estimator
 
+_COMPLETIONS = 50
+"""How many tasks that still run are looked at for whether they have completed: each is a way into an instance."""
 _QUOTES = 20
 """How many quotes are asked for at most."""
 
@@ -80,16 +83,44 @@ def plan_stack(
     finally:
         backend.close()
     context.check_source(loaded, snapshot)
-    observation = asyncio.run(_observe(context, loaded, snapshot, unfinished)) if refresh else None
     options = evolve(asked or PlanOptions(), mode=mode, region=loaded.region)
-    return with_observation(loaded, snapshot, observation, unfinished, options)
+    if not refresh:
+        return with_observation(loaded, snapshot, None, unfinished, options)
+    return asyncio.run(_look_and_plan(context, loaded, snapshot, unfinished, options))
 
 
-async def _observe(
-    context: Context, loaded: Loaded, snapshot: Snapshot, unfinished: Sequence[Entry]
-) -> Observation:
+async def _look_and_plan(
+    context: Context, loaded: Loaded, snapshot: Snapshot, unfinished: Sequence[Entry], options: PlanOptions
+) -> Planned:
+    """A plan of what the provider shows; where it would touch tasks that still run, whether they have completed counts."""
     async with context.connect(loaded.stack, loaded.project) as connection:
-        return await look_at(context, connection, loaded.stack, snapshot, unfinished, loaded.region)
+        seen = await look_at(context, connection, loaded.stack, snapshot, unfinished, loaded.region)
+        planned = with_observation(loaded, snapshot, seen, unfinished, options)
+        if connection.access is None:
+            return planned
+        ended = dict(seen.completions)
+        for id in _maybe_completed(planned)[:_COMPLETIONS]:
+            with suppress(FlowplanError):
+                if (completion := await connection.access.completion(id)) is not None:
+                    ended[id] = completion
+        if len(ended) == len(seen.completions):
+            return planned
+        return with_observation(loaded, snapshot, evolve(seen, completions=ended), unfinished, options)
+
+
+def _maybe_completed(planned: Planned) -> list[str]:
+    """The ids of tasks whose instances live and that a plan would do something to, or run again."""
+    found = []
+    touched = {change.address for change in planned.plan.changes if not change.deposed}
+    for address, record in planned.snapshot.records.items():
+        resource = planned.loaded.stack.resources.get(address)
+        if address.kind is not Kind.TASK or resource is None or record.attributes.get("completion"):
+            continue
+        seen = planned.observation.find(record.kind, record.id) if planned.observation else None
+        again = resource.lifecycle.rerun == "always"
+        if (again or address in touched) and seen is not None and seen.exists:
+            found.append(record.id)
+    return found
 
 
 async def _estimate(

@@ -104,6 +104,8 @@ def _texts(scope: Scope, node: Any, at: int, what: str) -> list[tuple[str, int]]
 def _ignored(scope: Scope, world: World, kind: Kind, text: str, at: int) -> str:
     """The path of attributes to ignore, "" after a report."""
     names = world.kinds[kind].configurable
+    if text == "*":
+        return text
     first = text.split(".", 1)[0].split("[", 1)[0]
     if first in world.kinds[kind].computed:
         scope.fail(at, f"{first} is decided by the provider, and never a reason for a change", "Remove it.")

@@ -78,7 +78,7 @@ class Observation:
     """All that one refresh saw: objects by kind and id, and the market. A value; planning reads nothing else.
 
     ``kinds`` are the kinds that were listed: an id of such a kind that is not among ``objects`` is gone.
-    ``at`` is when it was asked for: what was recorded just before may be missing from lists yet.
+    ``at`` is when it was asked for, by the provider's clock: what was made just before may be missing from lists yet.
     ``completions`` are the completion records that were read, by task id (``exit_code``, ``ended_at``).
     ``quotas`` are asked for where a plan may make something, ``quotes`` (by `Wanted.key`) for new reservations.
     ``events`` are the histories that were asked for, by id, oldest first.

@@ -55,8 +55,8 @@ def adopt(entry: Entry, observed: Observed, before: Record | None = None) -> Rec
         attributes=observed.attributes,
         dependencies=entry.dependencies,
         protected=entry.protected,
-        # Why the later one: a creation may have been sent again long after its entry began.
-        created_at=max(entry.begun_at, observed.created_at or entry.begun_at),
+        # Why the provider's: a creation may have been sent again long after its entry began, and clocks differ.
+        created_at=observed.created_at or entry.begun_at,
         retained=entry.retained,
         deposed=_left_behind(entry, before),
         triggers=entry.triggers,

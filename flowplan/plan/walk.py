@@ -39,9 +39,14 @@ _RENEWS = (Action.CREATE, Action.REPLACE)
 
 
 def is_fresh(record: Record, observation: Observation | None) -> bool:
-    """Whether it was made so shortly before the listing that the listing need not hold it (law 3)."""
+    """Whether it was made so shortly before the listing that the listing need not hold it (law 3).
+
+    Both times are the provider's. One that lies far ahead of the listing is of a clock that was put back.
+    """
     at = observation.at if observation else None
-    return at is not None and record.created_at is not None and at - record.created_at < VISIBILITY
+    if at is None or record.created_at is None:
+        return False
+    return -VISIBILITY < at - record.created_at < VISIBILITY
 
 
 class Walk:

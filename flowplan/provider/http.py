@@ -14,6 +14,7 @@ import random as chance
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from attrs import field, frozen
 from flowplan import __version__
 from flowplan.ports import Clock
 from flowplan.provider.failure import Failure, Trouble, classify, denied, unreachable, unreadable
-from flowplan.provider.pace import Pace, SystemClock, retry_after
+from flowplan.provider.pace import Pace, SystemClock, retry_after, server_moment
 from flowplan.provider.redaction import secrets_of, server_words, shown
 from flowplan.values.value import Sensitive
 
@@ -157,6 +158,8 @@ class Client:
         self._timeouts = (connect_timeout, read_timeout)
         self._total_timeout = total_timeout
         self._reached = False
+        self.heard_at: datetime | None = None
+        """The server's own time at the first answer since this was None."""
         self.guard: Callable[[], None] | None = None
         """Called at the last moment before each mutating request leaves; what it raises keeps the request back."""
         self._opened: httpx.AsyncClient | None = None
@@ -280,6 +283,8 @@ class Client:
         while True:
             attempt += 1
             got = await self._exchange(method, path, params, body, key, attempt)
+            if self.heard_at is None and isinstance(got, Answer):
+                self.heard_at = server_moment(got.headers.get("date", ""))
             if not again(got) or attempt > self._repetitions(got):
                 return got
             await self._back_off(got, attempt)

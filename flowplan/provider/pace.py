@@ -31,7 +31,8 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-def _moment(text: str) -> datetime | None:
+def server_moment(text: str) -> datetime | None:
+    """The time that a ``Date`` header says; None where it says none."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
@@ -51,10 +52,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     if text.isascii() and text.replace(".", "", 1).isdigit():
         seconds = float(text[:12])
     else:
-        until = _moment(text)
+        until = server_moment(text)
         if until is None:
             return None
-        seconds = (until - (_moment(headers.get("date", "")) or now)).total_seconds()
+        seconds = (until - (server_moment(headers.get("date", "")) or now)).total_seconds()
     return min(max(seconds, 0.0), LONGEST_WAIT_S)
 
 

@@ -177,13 +177,13 @@ def test_protection_outlives_its_block(inline: Inline) -> None:
 
 
 def test_ignored_paths_and_wildcards(inline: Inline) -> None:
-    life = "lifecycle: {ignore_changes: [image, env.A, 'env.X*', max_price_per_hour]}"
+    life = "lifecycle: {ignore_changes: [image, 'env.*', max_price_per_hour]}"
     inline.write(stack(tasks={"t": f"image: one, env: {{A: '1', B: '1'}}, {life}"}))
     inline.apply()
-    inline.edit("image: one, env: {A: '1', B: '1'}", "image: two, env: {A: '2', B: '1'}")
+    inline.edit("image: one, env: {A: '1', B: '1'}", "image: two, env: {A: '2', C: '1'}")
     inline.edit("max_price_per_hour: 3.0", "max_price_per_hour: 5.0")
     unchanged(inline)
-    inline.edit("B: '1'", "B: '2'")
+    inline.edit("sleep 1000", "sleep 2000")
     assert actions(inline) == {"task.t": "delete,create"}
     inline.apply()
     (bid,) = inline.live_bids()
@@ -375,12 +375,9 @@ def test_one_block_volume_is_for_one_instance_and_region(inline: Inline) -> None
     inline.run("plan")  # a file volume is for many
     inline.write(shared.replace("interface: file", "interface: block"))
     assert "both use volume.v, which can be used by one at a time" in inline.run("plan", code=1).err
-    inline.write(
-        stack({"v": ""}, {"a": mount("v") + ", num_instances: 2"}).replace(
-            "interface: file", "interface: block"
-        )
-    )
-    assert "has 2 instances, and volume.v can be used by one" in inline.run("plan", code=1).err
+    text = stack({"v": ""}, {"a": mount("v") + ", num_instances: 2"})
+    inline.write(text.replace("interface: file", "interface: block"))
+    assert "interface 'block' cannot be shared by 2 instances" in inline.run("plan", code=1).err
     inline.write(stack({"v": ""}, {"a": mount("v") + ", region: us-central2-a"}))
     ended = inline.run("plan", code=1)
     assert "us-central2-a" in ended.err and "volume.v" in ended.err
@@ -407,6 +404,10 @@ def test_a_failed_task_is_told_and_left(inline: Inline) -> None:
     inline.write(stack(tasks={"t": ""}).replace("sleep 1000", "exit 3"))
     inline.apply()
     inline.run("wait", "task.t", code=1)
+    unchanged(inline)
+    inline.edit("exit 3", "exit 0")
+    assert "command changed, so the completed task runs again" in inline.run("plan").out
+    inline.edit("upload_code: false", "upload_code: false, lifecycle: {rerun: never}")
     ended = inline.run("plan", "--detailed-exitcode")
     assert "No changes." in ended.out and "task.t has failed with exit code 3" in ended.err
 

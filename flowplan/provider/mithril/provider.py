@@ -160,13 +160,14 @@ class MithrilProvider(Estimates):
             listings[Kind.TASK] = self.api.bids(project, wanted=ids[Kind.TASK])
         if Kind.RESERVATION in asked:
             listings[Kind.RESERVATION] = self.api.reservations(project, wanted=ids[Kind.RESERVATION])
+        self.client.heard_at = None
         catalogue, *lists = await _together(self._load_catalogue(), *listings.values())
         objects = {}
         for kind, documents in zip(listings, lists, strict=True):
             for document in documents:
                 key = (kind, document.fid)
                 objects[key] = self._read_object(kind, document, catalogue, key in known)
-        return Observation(project, objects, catalogue.offers(), asked)
+        return Observation(project, objects, catalogue.offers(), asked, at=self.client.heard_at)
 
     async def page(self, kind: Kind, cursor: str) -> tuple[Sequence[Observed], str]:
         """A page of the tasks of the project, newest first; see `flowplan.ports.Pager`."""
