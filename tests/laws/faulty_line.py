@@ -33,6 +33,8 @@ WEATHER = (
     "late",
 )
 """What may become of a mutating request besides being done and answered."""
+_UNCHANGING: dict[str, tuple[int, dict[str, str], bytes]] = {}
+"""The catalogue, which is the same in every world; to make it each time costs a tenth of a schedule."""
 LATE_S = 3.0
 """How long a late request is on its way at most; with the lag of the lists it must stay under the visibility window."""
 
@@ -197,8 +199,13 @@ class FaultyLine(httpx.AsyncBaseTransport):
     def _read(self, sent: Sent) -> tuple[int, dict[str, str], bytes]:
         rows = self.past.shown(sent.path, self._now()) if sent.path in LISTS else None
         if rows is None:
+            if sent.path in _UNCHANGING:
+                return _UNCHANGING[sent.path]
             status, headers, content = self.sandbox.handle("GET", sent.path, sent.query, sent.headers, b"")
-            return status, dict(headers), content
+            answer = (status, dict(headers), content)
+            if sent.path == "/v2/instance-types":
+                _UNCHANGING[sent.path] = answer
+            return answer
         asked = parse_qs(sent.query)
         if name := asked.get("name"):
             rows = [row for row in rows if row["name"] == name[0]]

@@ -180,10 +180,18 @@ class MithrilProvider(Estimates):
 
     async def read(self, kind: Kind, id: str) -> Observed | None:
         """One object, a task by a request of its own; see `flowplan.ports.Provider`."""
-        if kind is not Kind.TASK:
-            return (await self.observe([(kind, id)], [kind])).find(kind, id)
-        bid = await self.api.bid(id)
-        return None if bid is None else self._read_object(kind, bid, await self.known_catalogue())
+        document: Document | None
+        if kind is Kind.TASK:
+            document = await self.api.bid(id)
+        else:
+            project = await self.project()
+            listed: Sequence[Document] = (
+                await self.api.volumes(project)
+                if kind is Kind.VOLUME
+                else await self.api.reservations(project, wanted=[id])
+            )
+            document = next((one for one in listed if one.fid == id), None)
+        return None if document is None else self._read_object(kind, document, await self.known_catalogue())
 
     def guard(self, check: Callable[[], None]) -> None:
         """See `flowplan.ports.Guarded`."""
