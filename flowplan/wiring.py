@@ -137,6 +137,32 @@ async def open_embedded(
         yield Connection(provider, sandbox.access, is_local=True)
 
 
+def _timeouts(environ: Mapping[str, str]) -> dict[str, Any]:
+    """How long an answer may take, by FLOWPLAN_REQUEST_TIMEOUT; the client's own patience without it.
+
+    Raises:
+        FlowplanError: it is no duration.
+    """
+    text = environ.get("FLOWPLAN_REQUEST_TIMEOUT", "").strip()
+    if not text:
+        return {}
+    from flowplan.values.quantity import parse_duration
+
+    try:
+        seconds = parse_duration(text).total_seconds()
+        if seconds <= 0:
+            raise ValueError(f"{text!r} is no time at all")
+    except ValueError as error:
+        raise FlowplanError(
+            Diagnostic.error(
+                "FLOWPLAN_REQUEST_TIMEOUT cannot be read",
+                str(error),
+                suggestion="Write a duration such as 30s, or leave it out.",
+            )
+        ) from None
+    return {"connect_timeout": min(seconds, 10.0), "read_timeout": seconds, "total_timeout": 4 * seconds}
+
+
 @asynccontextmanager
 async def open_api(
     url: str,
@@ -161,7 +187,8 @@ async def open_api(
         served = None  # its key is not the one that is used, so it is another sandbox that answers
     keys = LocalKeys.of_user(os.environ if environ is None else environ)
     async with AsyncExitStack() as closing:
-        provider = MithrilProvider(Client(url, key), project, region, keys if served is None else None)
+        client = Client(url, key, **_timeouts(os.environ if environ is None else environ))
+        provider = MithrilProvider(client, project, region, keys if served is None else None)
         await closing.enter_async_context(provider)
         if served is not None:
             folder = served

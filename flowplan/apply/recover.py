@@ -169,11 +169,12 @@ class _Recovery:
         return True
 
     def _tell(self, entry: Entry, message: str) -> None:
+        made = self.run.records.get(entry.address) if entry.operation is Operation.CREATE else None
         self.run.emit(
             EventKind.RECOVERED,
             address=entry.address,
             operation=entry.operation.value,
-            id=entry.id,
+            id=made.id if made is not None and "adopted" in message else entry.id,
             message=message,
         )
 

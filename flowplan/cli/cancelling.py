@@ -101,6 +101,7 @@ class Leased:
     context: Context
     found: Found
     snapshot: Snapshot
+    operation: str = "cancel"
 
     def run(self, lock_timeout: float, targets: Sequence[Target]) -> list[Cancelled]:
         """Cancel ``targets``."""
@@ -146,7 +147,9 @@ class Leased:
         deadline = clock.monotonic() + lock_timeout
         while True:
             try:
-                writer: Writer = backend.acquire(self.snapshot.stack, self.snapshot.source, "cancel", 0.0)
+                writer: Writer = backend.acquire(
+                    self.snapshot.stack, self.snapshot.source, self.operation, 0.0
+                )
                 return writer
             except StoreError as error:
                 if error.exit_code != 7 or clock.monotonic() >= deadline:

@@ -29,6 +29,7 @@ _COMMANDS = {
     "apply": ("apply", "Do what the plan says."),
     "destroy": ("destroy", "Remove everything a stack has made."),
     "show": ("show", "Show a saved plan, or the recorded state."),
+    "recover": ("recover", "Settle what interrupted runs began."),
     "output": ("output", "Print the outputs of a stack."),
     "state": ("state", "Look at what is recorded and was, and edit it by hand."),
     "scan": ("scan", "Compare everything live in the project with every known state."),
