@@ -54,6 +54,8 @@ class Sent:
         """What it is about: the name of what it creates, or the id."""
         if self.method == "POST" and self.path in LISTS:
             return f"{LISTS[self.path]} {json.loads(self.body)['name']}"
+        if self.path == "/v2/instances":
+            return ",".join(sorted(json.loads(self.body)["instances"]))
         return self.path.removesuffix("/extend").removesuffix("/terminate-instances").rpartition("/")[2]
 
     def __str__(self) -> str:

@@ -109,7 +109,7 @@ class LawWorld(World):
         elif what in LISTS:
             kind = LISTS[what]
             prefix = {"bid": "bid_", "reservation": "res_", "volume": "vol_"}[kind]
-            about = (f"{kind} ", prefix, *(["instances"] if kind == "reservation" else []))
+            about = (f"{kind} ", prefix, *(["inst_"] if kind == "reservation" else []))
             for target in [t for t in self.unknown if t.startswith(about)]:
                 del self.unknown[target]
         else:

@@ -120,12 +120,13 @@ class Case:
         try:
             for attempt in self.attempts(number):
                 knife = Knife(attempt.cut, attempt.weather)
+                said.append(f"{attempt} -> failed")
                 was_open = bool(world.unfinished())
                 result = world.apply(
                     self.pair.after, self.pair.mode, knife=knife, parallelism=attempt.parallelism
                 )
                 world.elapsed += attempt.pause_s
-                said.append(f"{attempt} -> {knife.where or 'not cut'}")
+                said[-1] = f"{attempt} -> {knife.where or 'not cut'}"
                 tally.runs += 1
                 tally.weather += sum(n <= knife.requests for n in attempt.weather)
                 if result is None:
