@@ -6,10 +6,15 @@ import os
 import signal
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from flowplan_program import PATIENCE_S, Project, Proxy, Served, finish, reach, wait_until
+from in_process import closed
+
+from flowplan.report.task_schema import tasks_schema
 
 pytestmark = pytest.mark.process
+IN_PROCESS = True
 
 TASK = """\
 name: train
@@ -59,6 +64,7 @@ def test_a_run_from_end_to_end(project: Project, file: Path) -> None:
     taken = project.run("run", "train.task.yaml", "--name", "one", code=1)
     assert "There is a run run-one already" in taken.err
     document = project.run("run", "train.task.yaml", "--wait", "--json", code=0).json()
+    assert jsonschema_rs.validator_for(closed(tasks_schema())).is_valid(document)
     assert (document["address"], document["status"], document["outcome"]) == (
         "task.train",
         "completed",

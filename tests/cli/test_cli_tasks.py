@@ -9,10 +9,16 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from flowplan_program import Project, Proxy, Served, finish, reach
+from in_process import closed
 
+from flowplan.report.task_schema import tasks_schema
+
+TASKS = jsonschema_rs.validator_for(closed(tasks_schema()))
 pytestmark = pytest.mark.process
+IN_PROCESS = True
 
 _TASK = "{instance_type: a100, max_price_per_hour: 3.0, upload_code: false, "
 STACK = f"""\
@@ -46,12 +52,15 @@ def many(request: pytest.FixtureRequest, project: Project) -> Project:
 
 
 def standings(project: Project, *arguments: str) -> dict[str, str]:
-    tasks = project.run("status", "--json", *arguments, code=0).json()["tasks"]
+    document = project.run("status", "--json", *arguments, code=0).json()
+    assert TASKS.is_valid(document)
+    tasks = document["tasks"]
     return {task["address"]: task["status"] for task in tasks}
 
 
 def test_the_whole_life_of_tasks_by_address(many: Project) -> None:
     ended = many.run("wait", "task.good", "task.bad", "--json", code=1).json()
+    assert TASKS.is_valid(ended)
     assert ended["condition"] == "completed"
     assert {(t["address"], t["outcome"], t["exit_code"]) for t in ended["tasks"]} == {
         ("task.good", "reached", 0),
@@ -84,6 +93,7 @@ def test_the_whole_life_of_tasks_by_address(many: Project) -> None:
     assert many.run("logs", "task.good", "--tail", "2", code=0).out == "two\nthree\n"
     assert many.run("logs", "-f", "task.good", "--tail", "1", code=0).out == "three\n"
     (line,) = many.run("logs", "task.good", "--json", "--tail", "1", code=0).out.splitlines()
+    assert TASKS.is_valid(json.loads(line))
     assert json.loads(line) == {
         "stack": "many",
         "address": "task.good",
@@ -98,7 +108,18 @@ def test_the_whole_life_of_tasks_by_address(many: Project) -> None:
     recorded = many.run("shell", "task.pair", "--record", "--", "echo kept", code=0)
     (transcript,) = many.root.glob("flow-shell-pair-*.log")
     assert "kept" in transcript.read_text() and transcript.name in recorded.err
-    assert "works on one task, and 2" in many.run("shell", "task.train", "--", "true", code=1).err
+    both = many.run("shell", "task.train", "--", "hostname -s >&2; echo $FLOW_NOTHING in; exit 6", code=6)
+    assert sorted(both.out.splitlines()) == ['task.train["base"] | in', 'task.train["large"] | in']
+    assert all(f'task.train["{key}"] | train-{key}-' in both.err for key in ("base", "large"))
+    assert "works on one task, and 2" in many.run("shell", "task.train", code=1).err
+    gave = many.run("shell", "task.t*", "--json", "--", "echo", "a  b", code=0).json()
+    assert TASKS.is_valid(gave) and [
+        (r["address"], r["exit_code"], r["stdout"]) for r in gave["results"]
+    ] == [
+        ('task.train["base"]', 0, "a  b\n"),
+        ('task.train["large"]', 0, "a  b\n"),
+    ]
+    many.run("shell", "task.train", "--json", code=64)
     assert "has no node 7" in many.run("shell", "task.pair", "--node", "7", code=1).err
     # -- waiting that does not come to its end
     late = many.run("wait", "task.pair", "--timeout", "0.2", code=124)
@@ -111,7 +132,9 @@ def test_the_whole_life_of_tasks_by_address(many: Project) -> None:
         many.run("cancel", "task.good", "-y", code=0).out
         == "task.good: had completed; its instances are ended\n"
     )
-    done = many.run("cancel", "task.t*", "--auto-approve", "--json", code=0).json()["tasks"]
+    document = many.run("cancel", "task.t*", "--auto-approve", "--json", code=0).json()
+    done = document["tasks"]
+    assert TASKS.is_valid(document)
     assert {task["outcome"] for task in done} == {"cancelled"} and len(done) == 2
     assert standings(many) == {
         "task.bad": "failed",

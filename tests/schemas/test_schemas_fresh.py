@@ -14,6 +14,7 @@ from flowplan.models.catalogue import all_models
 from flowplan.models.schema import models_schema
 from flowplan.plan.schema import explain_schema, plan_schema, scan_schema, validate_schema
 from flowplan.report.event_schema import events_schema
+from flowplan.report.task_schema import tasks_schema
 from flowplan.state.schema import state_schema
 
 SCHEMAS = {
@@ -25,6 +26,7 @@ SCHEMAS = {
     "scan": scan_schema,
     "state": state_schema,
     "events": events_schema,
+    "tasks": tasks_schema,
 }
 
 

@@ -12,6 +12,7 @@ SCHEMAS = {
     "plan": ("flowplan.plan.schema", "plan_schema"),
     "explain": ("flowplan.plan.schema", "explain_schema"),
     "validate": ("flowplan.plan.schema", "validate_schema"),
+    "tasks": ("flowplan.report.task_schema", "tasks_schema"),
     "models": ("flowplan.models.schema", "models_schema"),
 }
 """Name -> (module, function); those that stand in ``schemas/``."""
@@ -20,7 +21,7 @@ SCHEMAS = {
 @click.command("schema")
 @click.argument("name", default="stack", metavar="[NAME]", type=click.Choice(list(SCHEMAS)))
 def command(name: str) -> int:
-    """Print the JSON Schema (2020-12) of stack files; or of NAME: plan, validate (what --json prints) or models."""
+    """Print the JSON Schema (2020-12) of stack files; or of NAME: plan, validate, tasks and the like (what --json prints), or models."""
     module, function = SCHEMAS[name]
     click.echo(json.dumps(getattr(import_module(module), function)(), indent=2, ensure_ascii=False))
     return 0
