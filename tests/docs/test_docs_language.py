@@ -1,4 +1,4 @@
-"""Every page of docs/language is run, and the sandbox's page: their files are made, its commands typed, and what they print compared.
+"""Every page of docs/language is run, and those of the sandbox and of tasks: their files are made, its commands typed, and what they print compared.
 
 A heading of level 2 starts an empty project. In it a fenced block whose first line is ``# file: NAME`` makes that
 file (without that line), and a ``console`` block holds commands after ``$ ``, each followed by what it prints, both
@@ -26,7 +26,10 @@ from fresh_files import ROOT
 
 from flowplan.cli.main import run
 
-PAGES = [*sorted((ROOT / "docs" / "language").glob("*.md")), ROOT / "docs" / "sandbox.md"]
+PAGES = [
+    *sorted((ROOT / "docs" / "language").glob("*.md")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("sandbox", "tasks")),
+]
 ACCEPT = os.environ.get("FLOWPLAN_ACCEPT") == "1"
 _FENCE = re.compile(r"^( *)(`{3,}|~{3,})(\S*)[^\n]*\n(.*?)^\1\2 *$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"# file: (\S+)\n")
