@@ -12,7 +12,7 @@ from attrs import field, frozen
 from flowplan.launch import Ending
 from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer, Quota, Quote
 from flowplan.state.history import Serial
-from flowplan.state.journal import Entry, Status
+from flowplan.state.journal import Entry, Status, Timing
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
@@ -307,6 +307,10 @@ class Reader(Protocol):
 
     def unfinished(self, stack: str) -> list[Entry]:
         """Journal entries that began and did not end, oldest first."""
+        ...
+
+    def timings(self, stack: str, limit: int) -> list[Timing]:
+        """How long the last ``limit`` operations took that were done, newest first."""
         ...
 
     def stacks(self) -> list[str]:

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from flowplan.lang.stack import Condition, Stack
 from flowplan.plan.change import Step, StepKind
-from flowplan.state.journal import Operation
+from flowplan.state.journal import Operation, Timing
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
 from flowplan.values.quantity import parse_instant
@@ -37,15 +37,6 @@ _KINDS = {
     Operation.UPDATE: StepKind.UPDATE,
     Operation.DELETE: StepKind.DELETE,
 }
-
-
-@frozen
-class Timing:
-    """How long an operation took, in seconds, by the journal."""
-
-    operation: Operation
-    address: Address
-    seconds: float
 
 
 @frozen

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from flowplan.ports import LockInfo
 from flowplan.state.format import entry_sum, stack_sum
 from flowplan.state.history import Serial, Touch, Touched
-from flowplan.state.journal import Entry
+from flowplan.state.journal import Entry, Operation, Timing
 from flowplan.state.rows import OUTPUTS, entry_of, from_text, records_of
 from flowplan.state.snapshot import Snapshot
 from flowplan.state.sums import row_sum, total
+from flowplan.values.address import Address
 
 
 class Damage(Exception):
@@ -173,6 +175,24 @@ def unfinished(db: sqlite3.Connection, stack: str) -> list[Entry]:
         what = f"the entry of {edited[0]} was edited" if edited else "an entry was cut out of it or put in"
         raise Damage(f"in the journal of operations that have not ended, {what}")
     return [entry_of(one) for one in rows]
+
+
+_LOOKED_AT = 100_000
+"""How far back in the journal of all stacks durations are looked for: the cost must not grow with its age."""
+
+
+def timings(db: sqlite3.Connection, stack: str, limit: int) -> list[Timing]:
+    """How long the last operations took that were done, newest first; what cannot be read is passed over."""
+    found = []
+    for operation, address, begun, ended in db.execute(
+        "SELECT operation, address, begun_at, ended_at FROM operations WHERE stack = ? AND status = 'done' "
+        "AND number > (SELECT MAX(number) FROM operations) - ? ORDER BY number DESC LIMIT ?",
+        (stack, _LOOKED_AT, limit),
+    ):
+        with suppress(ValueError, TypeError):
+            seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
+            found.append(Timing(Operation(operation), Address.parse(address), seconds))
+    return found
 
 
 def history(db: sqlite3.Connection, stack: str, limit: int) -> list[Serial]:

@@ -27,7 +27,7 @@ from flowplan.backend.writer import SqliteWriter
 from flowplan.ports import LockInfo, StoreError
 from flowplan.state.format import FORMAT
 from flowplan.state.history import Serial
-from flowplan.state.journal import Entry
+from flowplan.state.journal import Entry, Timing
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.diagnostic import Diagnostic
 
@@ -80,6 +80,11 @@ class SqliteBackend:
         """See `flowplan.ports.Reader.unfinished`."""
         with self._reading(stack) as db:
             return [] if db is None else reading.unfinished(db, stack)
+
+    def timings(self, stack: str, limit: int) -> list[Timing]:
+        """See `flowplan.ports.Reader.timings`."""
+        with self._reading(stack) as db:
+            return [] if db is None else reading.timings(db, stack, limit)
 
     def stacks(self) -> list[str]:
         """See `flowplan.ports.Reader.stacks`."""

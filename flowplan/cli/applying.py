@@ -12,6 +12,7 @@ from typing import Any
 import click
 from attrs import evolve, frozen
 
+from flowplan.apply.durations import Durations
 from flowplan.apply.engine import execute
 from flowplan.apply.recover import recover
 from flowplan.apply.run import Result, Run
@@ -236,7 +237,14 @@ async def _locked(
     project = await connection.provider.project()
     if snapshot.project != project and not snapshot.records:
         writer.save(project=project)
-    result = await execute(run, wish.parallelism, signals.stop, fail_fast=wish.fail_fast or wish.undo)
+    durations = Durations.learned(backend.timings(name, max(1000, 2 * len(planned.plan.steps))))
+    result = await execute(
+        run,
+        wish.parallelism,
+        signals.stop,
+        fail_fast=wish.fail_fast or wish.undo,
+        durations=durations,
+    )
     if wish.undo:
         result = await undo(run, result, wish.parallelism, signals.stop)
     final = evolve(planned, snapshot=evolve(snapshot, records=run.records))

@@ -84,3 +84,12 @@ def advance(status: Status, to: Status) -> Status:
     if to not in _NEXT[status]:
         raise IllegalTransition(f"an operation that is {status.value} cannot become {to.value}")
     return to
+
+
+@frozen
+class Timing:
+    """How long an operation that was done took, in seconds, by the journal."""
+
+    operation: Operation
+    address: Address
+    seconds: float

@@ -398,7 +398,13 @@ class World:
                 writer.save(project=await provider.project())
             run = self._run(made, snapshot, stack, provider, writer)
             does_undo = bool(how.get("undo"))
-            result = await execute(run, parallelism, stop, fail_fast=does_undo or bool(how.get("fail_fast")))
+            result = await execute(
+                run,
+                parallelism,
+                stop,
+                fail_fast=does_undo or bool(how.get("fail_fast")),
+                durations=how.get("durations"),
+            )
             if does_undo:
                 result = await undo(run, result, parallelism, stop)
             outputs = {}
