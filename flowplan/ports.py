@@ -24,6 +24,7 @@ __all__ = [
     "CapacityMarket",
     "Clock",
     "Done",
+    "Ended",
     "Estimator",
     "Event",
     "EventKind",
@@ -318,6 +319,10 @@ class Reader(Protocol):
         ...
 
 
+Ended = tuple[int, Status, Record | None, Address | None]
+"""How an entry ends: its number, its result, the record to put, and the address to forget."""
+
+
 class Writer(Protocol):
     """The writing half, held by the one writer of a stack while its lease lasts.
 
@@ -368,6 +373,10 @@ class Writer(Protocol):
         ``record`` is put into the state under its address, ``forget``
         is taken out.
         """
+        ...
+
+    def commit_all(self, ended: Iterable[Ended]) -> None:
+        """End several entries in one transaction, each with a serial of its own."""
         ...
 
     def save(

@@ -33,7 +33,7 @@ async def delete(run: Run, step: Step) -> None:
         name=old.name,
         changes={"deposed": True},
     )
-    entry = evolve(entry, number=run.writer.begin(entry))
+    entry = await run.together.begin(entry)
     await finish_delete(run, entry, None)
 
 
@@ -66,7 +66,7 @@ async def _delete(run: Run, address: Address, keep: Record | None) -> None:
         name=record.name,
         changes={"keep": None if keep is None else dict(keep.attributes)},
     )
-    entry = evolve(entry, number=run.writer.begin(entry))
+    entry = await run.together.begin(entry)
     await finish_delete(run, entry, keep)
 
 
@@ -81,7 +81,7 @@ async def finish_delete(run: Run, entry: Entry, keep: Record | None) -> None:
             await _until_released(run, entry)
             continue
         if isinstance(outcome, Refused) and not outcome.gone:
-            run.writer.commit(entry.number, Status.FAILED, None)
+            await run.together.commit(entry.number, Status.FAILED, None)
             raise Failed(evolve(outcome.diagnostic, address=entry.address), outcome.transient)
         if isinstance(outcome, Ambiguous):
             reason = outcome.reason
@@ -91,7 +91,7 @@ async def finish_delete(run: Run, entry: Entry, keep: Record | None) -> None:
             keep = _without(run.records.get(entry.address), entry.id)
         elif keep is not None:
             keep = run.with_deposed(keep)
-        run.writer.commit(entry.number, Status.DONE, keep, None if keep else entry.address)
+        await run.together.commit(entry.number, Status.DONE, keep, None if keep else entry.address)
         if entry.kind is Kind.TASK:
             before = keep or run.records.get(entry.address)
             await launching.retire(run, before.config if before else {}, entry.name, entry.id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from flowplan.apply.run import Run
 from flowplan.apply.updating import finish_update, resumes
 from flowplan.plan.change import Step
@@ -33,5 +31,5 @@ async def detach(run: Run, step: Step) -> Record:
         retained=old.retained,
         triggers=old.triggers,
     )
-    entry = evolve(entry, number=run.writer.begin(entry))
+    entry = await run.together.begin(entry)
     return await finish_update(run, entry, old)

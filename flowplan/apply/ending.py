@@ -49,7 +49,7 @@ async def end_task(run: Run, record: Record, completion: Mapping[str, Any]) -> R
         name=record.name,
         changes={"keep": dict(kept.attributes)},
     )
-    entry = evolve(entry, number=run.writer.begin(entry))
+    entry = await run.together.begin(entry)
     await finish_delete(run, entry, kept)
     return kept
 

@@ -48,7 +48,7 @@ async def create(run: Run, step: Step) -> Record:
         deposes=change.creates_first,
         triggers=run.triggers_of(change),
     )
-    entry = evolve(entry, number=run.writer.begin(entry))
+    entry = await run.together.begin(entry)
     if launch is not None and ends_itself(config):
         entry = await _with_key(run, change, entry, attributes, launch)
     # Why once: a reservation is paid for and cannot be cancelled, so none is bought twice on the word of a list. What
@@ -69,12 +69,12 @@ async def create(run: Run, step: Step) -> Record:
                 continue
             raise OutcomeUnknown(unknown_outcome(entry, outcome.reason))
         if isinstance(outcome, Refused):
-            run.writer.commit(entry.number, Status.FAILED, None)
+            await run.together.commit(entry.number, Status.FAILED, None)
             await launching.retire(run, config, name, "")
             raise Failed(_point(run, change, outcome.diagnostic), outcome.transient)
         assert outcome.observed is not None
         record = adopt(entry, outcome.observed, run.records.get(step.address))
-        run.writer.commit(entry.number, Status.DONE, record)
+        await run.together.commit(entry.number, Status.DONE, record)
         run.records[step.address] = record
         if launch is not None:
             launching.begin_upload(run, step.address, record.id, launch)
@@ -93,11 +93,11 @@ async def _with_key(
     try:
         attributes["startup_script"] = await launching.with_key(run, launch)
     except FlowplanError as error:
-        run.writer.commit(entry.number, Status.FAILED, None)
+        await run.together.commit(entry.number, Status.FAILED, None)
         raise Failed(_point(run, change, error.diagnostics[0]), error.exit_code == 6) from None
-    run.writer.commit(entry.number, Status.FAILED, None)
+    await run.together.commit(entry.number, Status.FAILED, None)
     entry = evolve(entry, number=0, digest=_digest(attributes["startup_script"]))
-    return evolve(entry, number=run.writer.begin(entry))
+    return await run.together.begin(entry)
 
 
 async def _resolve_create(
@@ -266,13 +266,13 @@ async def update(run: Run, step: Step) -> Record:
         retained=change.retained,
         triggers=record.triggers,
     )
-    entry = evolve(entry, number=run.writer.begin(entry))
+    entry = await run.together.begin(entry)
     # Why wait: the state says that this was done before. Either another hand undid it, or the list that the plan was
     # made from lagged; and not every provider takes the same request twice (an end that is reached already).
     if change.kind is not Kind.TASK and is_as_asked(old, sends):
         held = await already(run, entry, sends, "The state says it is so", run.patience.visibility_s)
         if held is not None:
-            return end_update(run, entry, record, held)
+            return await end_update(run, entry, record, held)
     return await finish_update(run, entry, record)
 
 

@@ -99,7 +99,7 @@ class _Recovery:
             await run.clock.sleep(pause)
         for entry in missed:
             if entry.operation is Operation.CREATE:
-                run.writer.commit(entry.number, Status.FAILED, None)
+                await run.together.commit(entry.number, Status.FAILED, None)
                 if entry.kind is Kind.TASK:
                     await launching.retire(run, entry.config, entry.name, "")
                 self._tell(entry, "interrupted create: nothing was made at the provider")
@@ -125,17 +125,17 @@ class _Recovery:
             for diagnostic in said:
                 run.emit(EventKind.NOTICE, diagnostic=diagnostic, address=entry.address)
             record = adopt(entry, kept, run.records.get(entry.address))
-            run.writer.commit(entry.number, Status.DONE, record)
+            await run.together.commit(entry.number, Status.DONE, record)
             run.records[entry.address] = record
             return f"interrupted create: found at the provider and adopted [id={kept.id}]"
         record_now = run.records.get(entry.address)
         if record_now is None:
-            run.writer.commit(entry.number, Status.FAILED, None)
+            await run.together.commit(entry.number, Status.FAILED, None)
             return "interrupted update: the resource is not in the state any more"
         observed = next((o for o in sight.objects if (o.kind, o.id) == (entry.kind, entry.id)), None)
         if observed is None or not is_finished(entry, observed):
             return None
-        end_update(run, entry, updated(entry, record_now), observed)
+        await end_update(run, entry, updated(entry, record_now), observed)
         return f"interrupted update: found to be done [id={entry.id}]"
 
     async def _repeat(self, entry: Entry) -> str:

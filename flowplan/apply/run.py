@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from flowplan.apply.together import Together
 from flowplan.apply.uploading import Uploads
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Plan, ResourceChange, Step, StepKind
@@ -95,6 +96,12 @@ class Run:
     ended: set[tuple[Kind, str]] = field(factory=set)
     """What this run has deleted: a list that lags may go on showing it."""
     changes: dict[Address, ResourceChange] = field(factory=dict)
+
+    together: Together = field(init=False)
+
+    @together.default
+    def _together(self) -> Together:
+        return Together(self.writer)
 
     def __attrs_post_init__(self) -> None:
         """Have the lease checked before each mutating request, where the provider can."""

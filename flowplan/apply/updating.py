@@ -43,18 +43,18 @@ async def finish_update(run: Run, entry: Entry, record: Record, again: bool = Fa
                 else:
                     observed = await _request(run, entry, part, again)
     except Failed:
-        run.writer.commit(entry.number, Status.FAILED, None)
+        await run.together.commit(entry.number, Status.FAILED, None)
         raise
-    return end_update(run, entry, record, observed)
+    return await end_update(run, entry, record, observed)
 
 
-def end_update(run: Run, entry: Entry, record: Record, observed: Observed | None) -> Record:
+async def end_update(run: Run, entry: Entry, record: Record, observed: Observed | None) -> Record:
     """Record what an update has come to, and the end of its entry, in one transaction."""
     if observed is not None:
         kept = {name: value for name, value in record.attributes.items() if name == "completion"}
         record = evolve(record, attributes={**observed.attributes, **kept})
     record = run.with_deposed(record)
-    run.writer.commit(entry.number, Status.DONE, record)
+    await run.together.commit(entry.number, Status.DONE, record)
     run.records[entry.address] = record
     return record
 

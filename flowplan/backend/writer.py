@@ -15,7 +15,7 @@ from flowplan.backend.faults import guarded
 from flowplan.backend.file import transaction
 from flowplan.backend.lease import HEARTBEATS, lost
 from flowplan.backend.reading import Damage
-from flowplan.ports import LockInfo, StoreError
+from flowplan.ports import Ended, LockInfo, StoreError
 from flowplan.state.format import entry_sum
 from flowplan.state.journal import Entry, Status, advance
 from flowplan.state.rows import OUTPUTS, entry_body
@@ -147,23 +147,31 @@ class SqliteWriter:
         self, number: int, result: Status, record: Record | None, forget: Address | None = None
     ) -> None:
         """See `flowplan.ports.Writer.commit`."""
+        self.commit_all([(number, result, record, forget)])
+
+    def commit_all(self, ended: Iterable[Ended]) -> None:
+        """See `flowplan.ports.Writer.commit_all`."""
         with self._commit() as commit:
-            row = self._db.execute(
-                "SELECT status, sum FROM operations WHERE number = ? AND stack = ?", (number, self._stack)
-            ).fetchone()
-            if row is None:
-                raise ValueError(f"the journal has no operation {number}")
-            status = advance(Status(row["status"]), result)
-            self._db.execute(
-                "UPDATE operations SET status = ?, ended_at = ? WHERE number = ?",
-                (status.value, format_instant(self._now()), number),
-            )
-            commit.ended(row["sum"])
-            if forget is not None:
-                commit.forget(forget)
-            if record is not None:
-                commit.put(record)
-            commit.next_serial(self._now(), self.info.operation)
+            for number, result, record, forget in ended:
+                self._end(commit, number, result)
+                if forget is not None:
+                    commit.forget(forget)
+                if record is not None:
+                    commit.put(record)
+                commit.next_serial(self._now(), self.info.operation)
+
+    def _end(self, commit: Commit, number: int, result: Status) -> None:
+        row = self._db.execute(
+            "SELECT status, sum FROM operations WHERE number = ? AND stack = ?", (number, self._stack)
+        ).fetchone()
+        if row is None:
+            raise ValueError(f"the journal has no operation {number}")
+        status = advance(Status(row["status"]), result)
+        self._db.execute(
+            "UPDATE operations SET status = ?, ended_at = ? WHERE number = ?",
+            (status.value, format_instant(self._now()), number),
+        )
+        commit.ended(row["sum"])
 
     def save(
         self,

@@ -228,15 +228,25 @@ def _before_dependencies(snapshot: Snapshot, changes: Sequence[ResourceChange], 
     An update that sends nothing lets go of nothing. What is destroyed after its replacement was made waits for all
     its dependents: until then they hold the old one.
     """
+    left: dict[Address, list[str]] = {}
+    for change in changes:
+        if change.deposed:
+            left.setdefault(change.address, []).append(
+                _id(_ENDS[change.action], change.address, change.deposed)
+            )
     for change in changes:
         if change.deposed:
             own = _id(_ENDS[change.action], change.address, change.deposed)
             for dependency in change.dependencies:
                 if end := drawing.ended(dependency):
                     drawing.needs[end].append(own)
+                # Why: both may have been replaced by a run that was cut off, and the old one still holds the old.
+                drawing.wishes += [(other, own) for other in left.get(dependency, ())]
             continue
         record = snapshot.records.get(change.address)
         for dependency in record.dependencies if record else ():
+            if own := drawing.ended(change.address):
+                drawing.wishes += [(other, own) for other in left.get(dependency, ())]
             end = drawing.ended(dependency)
             if not end:
                 continue

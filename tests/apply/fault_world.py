@@ -190,6 +190,20 @@ class CutWriter:
     def begin(self, entry: Entry) -> int:
         return self._pass("begin", lambda: self.inner.begin(entry))
 
+    def begin_all(self, entries: Iterable[Entry]) -> list[int]:
+        entries = list(entries)
+        if len(entries) == 1:
+            return [self.begin(entries[0])]
+        return self._pass("begin", lambda: list(self.inner.begin_all(entries)))
+
+    def commit_all(self, ended: Iterable[Any]) -> None:
+        ended = list(ended)
+        if len(ended) == 1:
+            self.commit(*ended[0])
+            return
+        words = " and ".join(sorted({result.value for _, result, _, _ in ended}))
+        self._pass(f"commit {words}", lambda: self.inner.commit_all(ended))
+
     def commit(
         self, number: int, result: Status, record: Record | None, forget: Address | None = None
     ) -> None:
