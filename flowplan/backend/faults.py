@@ -15,7 +15,7 @@ from flowplan.values.diagnostic import Diagnostic
 _ROOM = 64 * 1024
 """What the log and its index want at least, in bytes."""
 
-_RESTORE = "Restore the file from a backup, or move it away and rebuild the state."
+_RESTORE = "Restore the file from a backup, or move it away and let flowplan state rebuild PATH find the stack's objects again."
 
 
 @contextmanager

@@ -192,6 +192,124 @@ class BackendContract:
         new.check()
         assert (other.snapshot("s"), other.unfinished("s")) == before
 
+    def test_a_lease_that_ran_out_and_no_one_took_is_renewed_before_anything_is_sent(
+        self, backend: Backend, other: Backend, now: Time
+    ) -> None:
+        writer = backend.acquire("s", "s", "apply", 0)
+        assert writer.heartbeat_s > 0
+        now.pass_(3600)
+        writer.check()
+        with pytest.raises(StoreError) as caught:
+            other.acquire("s", "s", "apply", 0)
+        assert caught.value.exit_code == 7
+        writer.save([ONE])
+
+    def test_whoever_asks_is_told_how_far_the_holder_has_got(self, backend: Backend, other: Backend) -> None:
+        assert other.lock("s") is None
+        writer = backend.acquire("s", "s", "apply", 0)
+        writer.progress(2, 5)
+        writer.begin(entry())
+        lock = other.lock("s")
+        assert lock is not None and (lock.done, lock.steps, lock.token) == (2, 5, writer.token)
+        with pytest.raises(StoreError) as caught:
+            other.acquire("s", "s", "apply", 0)
+        assert "2 of 5 steps done" in caught.value.diagnostics[0].detail
+        writer.release()
+        assert other.lock("s") is None
+
+    def test_an_unlocked_writer_can_write_nothing(self, backend: Backend, other: Backend) -> None:
+        writer = backend.acquire("s", "s", "apply", 0)
+        lock = other.lock("s")
+        assert lock is not None and not other.unlock("s", "another") and not other.unlock("t", lock.id)
+        writer.check()
+        assert other.unlock("s", lock.id) and not other.unlock("s", lock.id)
+        for attempt in (writer.check, lambda: writer.save([ONE])):
+            with pytest.raises(StoreError) as caught:
+                attempt()
+            assert caught.value.exit_code == 7
+        assert other.acquire("s", "s", "apply", 0).token > writer.token
+
+    def test_every_serial_is_kept(self, backend: Backend, other: Backend, now: Time) -> None:
+        writer = backend.acquire("s", "s", "apply", 0)
+        assert other.history("s") == [] and other.history("never") == []
+        seen = {}
+
+        def keep() -> None:
+            snapshot = other.snapshot("s")
+            seen[snapshot.serial] = snapshot
+
+        writer.save(project="p")
+        keep()
+        number = writer.begin(entry())
+        writer.commit(number, Status.DONE, ONE)
+        keep()
+        now.pass_(10)
+        writer.save([evolve(ONE, name="x"), TWO], outputs={"o": Fingerprint("f")})
+        keep()
+        writer.save([evolve(ONE, id="bid_2")], forget=[B])
+        keep()
+        writer.save([TWO])
+        keep()
+        for serial, snapshot in seen.items():
+            assert other.snapshot("s", serial) == snapshot
+        history = other.history("s")
+        assert [one.number for one in history] == sorted(seen, reverse=True)
+        assert [one.resources for one in history] == [2, 1, 2, 1, 0]
+        assert {one.operation for one in history} == {"apply"} and history[0].version
+        assert {(t.touch.value, t.address) for t in history[2].touched} == {
+            ("add", "outputs"), ("change", str(A)), ("add", str(B)),
+        }  # fmt: skip
+        assert {(t.touch.value, t.address) for t in history[1].touched} == {
+            ("change", str(A)),
+            ("remove", str(B)),
+        }
+        assert other.history("s", 2) == history[:2]
+        for wrong in (0, max(seen) + 1):
+            with pytest.raises(StoreError, match="no serial"):
+                other.snapshot("s", wrong)
+
+    def test_several_begin_and_end_in_one_transaction(self, backend: Backend, other: Backend) -> None:
+        writer = backend.acquire("s", "s", "apply", 0)
+        numbers = writer.begin_all([entry(), entry(address=B)])
+        assert [e.number for e in other.unfinished("s")] == numbers == sorted(numbers)
+        start = other.snapshot("s").serial
+        ends = [(numbers[0], Status.DONE, ONE, None), (numbers[1], Status.FAILED, None, None)]
+        writer.commit_all(ends)
+        assert other.unfinished("s") == [] and dict(other.snapshot("s").records) == {A: ONE}
+        assert other.snapshot("s").serial == start + 2 and other.history("s", 1)[0].resources == 1
+        from flowplan.state.journal import IllegalTransition
+
+        third = writer.begin(entry(address=B))
+        with pytest.raises(IllegalTransition):
+            writer.commit_all([(third, Status.DONE, TWO, None), *ends])
+        assert [e.number for e in other.unfinished("s")] == [third], "all of them or none"
+        assert dict(other.snapshot("s").records) == {A: ONE}
+
+    def test_objects_may_change_places(self, backend: Backend) -> None:
+        c = Address.parse("task.c")
+        writer = backend.acquire("s", "s", "apply", 0)
+        two = evolve(ONE, address=c, id="bid_2")
+        writer.save([ONE, two])
+        writer.save([evolve(ONE, id="bid_2"), evolve(two, id="bid_1")])
+        found = backend.snapshot("s").records
+        assert (found[A].id, found[c].id) == ("bid_2", "bid_1")
+        with pytest.raises(StoreError):
+            writer.save([evolve(ONE, id="bid_1")])
+        assert backend.snapshot("s").records == found
+
+    def test_a_state_is_replaced_whole(self, backend: Backend, other: Backend) -> None:
+        writer = backend.acquire("s", "s", "apply", 0)
+        writer.save([ONE], outputs={"o": 1}, project="p")
+        before = other.snapshot("s")
+        target = Snapshot("s", "other lineage", 40, {B: TWO}, {"o": 2}, project="q", source="t.yaml")
+        writer.replace(target, "state push")
+        found = other.snapshot("s")
+        assert found == evolve(target, key=before.key)
+        assert other.snapshot("s", before.serial) == evolve(before, source="t.yaml")
+        assert other.history("s", 1)[0].operation == "state push"
+        writer.save([ONE])
+        assert other.snapshot("s").serial == 41
+
     def test_stacks_are_independent(self, backend: Backend, other: Backend) -> None:
         one, two = backend.acquire("s", "s", "apply", 0), other.acquire("t", "t", "apply", 0)
         one.save([ONE])

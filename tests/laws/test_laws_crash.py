@@ -91,6 +91,7 @@ def test_a_request_without_an_intent_on_disk_is_noticed(
     from flowplan.backend.writer import SqliteWriter
 
     monkeypatch.setattr(SqliteWriter, "begin", lambda self, entry: 7)
+    monkeypatch.setattr(SqliteWriter, "begin_all", lambda self, entries: [7 for _ in entries])
     with pytest.raises(BaseException, match="with no intent on disk"):
         world.apply(stack(f"volumes: {{v: {volume()}}}"))
 
