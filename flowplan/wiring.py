@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
+from flowplan.values.bounded import read_at_most
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, FlowplanError
 from flowplan.values.value import Sensitive
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 SANDBOX_REGION = "us-central1-b"
 """Where the sandbox's resources live when nothing says otherwise."""
+_LIMIT_SETTINGS = 1024 * 1024
+"""The largest file of settings that is read, in bytes."""
 _EMBEDDED_URL = "http://sandbox.invalid"
 
 
@@ -53,9 +56,16 @@ def find_project(start: Path, environ: Mapping[str, str]) -> Project:
 
     Without one, the folder of ``start`` itself. So the state of a stack does not depend on where a command
     was typed. FLOWPLAN_DATA_DIR names another folder for the state.
+
+    Raises:
+        FlowplanError: ``start`` is no path that can be followed.
     """
-    start = start.resolve()
-    folder = start if start.is_dir() else start.parent
+    try:
+        start = start.resolve()
+        folder = start if start.is_dir() else start.parent
+    except (OSError, RuntimeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is a link that leads to itself"
+        raise FlowplanError(Diagnostic.error(f"{start} cannot be read", f"{why}.")) from None
     root = next(
         (
             f
@@ -104,7 +114,7 @@ def api_settings(environ: Mapping[str, str], own_key: str | None = None) -> tupl
     from flowplan.provider.config import read_config
 
     def read_file(path: Path) -> str | None:
-        return path.read_text(encoding="utf-8") if path.exists() else None
+        return read_at_most(path, _LIMIT_SETTINGS).decode("utf-8") if path.exists() else None
 
     known = dict(environ)
     if own_key is not None:

@@ -137,7 +137,10 @@ class Context:
         Raises:
             FlowplanError: a file of values cannot be read.
         """
+        from flowplan.cli.project import LIMIT_BYTES
+        from flowplan.lang.build import decode
         from flowplan.lang.variables import VariableSource, parse_variables
+        from flowplan.values.bounded import read_at_most
 
         sources = []
         prefix = "FLOWPLAN_VAR_"
@@ -148,12 +151,15 @@ class Context:
             sources.append(VariableSource("FLOWPLAN_VAR_*", given, is_text=True, lenient=True))
         for name in inputs.files:
             try:
-                text = Path(name).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+                raw = read_at_most(Path(name), LIMIT_BYTES)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or "it is not the name of a file"
                 raise FlowplanError(
                     Diagnostic.error(f"--var-file {name} cannot be read", f"{reason}.")
                 ) from None
+            text, problems = decode(name, raw)
+            if problems.has_errors:
+                raise FlowplanError(*problems)
             values, problems = parse_variables(Source(name, text))
             if problems.has_errors:
                 raise FlowplanError(*problems.in_order())

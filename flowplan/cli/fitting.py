@@ -13,6 +13,7 @@ from pathlib import Path
 from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
 from flowplan.cli.planning import Planned, look_at
+from flowplan.cli.project import LIMIT_BYTES
 from flowplan.cli.witness import Witness
 from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
 from flowplan.plan.change import Action
@@ -20,6 +21,7 @@ from flowplan.plan.planfile import PlanFile, file_digest, stale
 from flowplan.plan.staleness import changed_objects
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
+from flowplan.values.bounded import read_at_most
 from flowplan.values.diagnostic import Diagnostic
 
 
@@ -29,7 +31,7 @@ def edited_sources(plan_file: PlanFile, folder: Path, is_folder: bool) -> Iterat
     known = {Path(source.path).name: source.text for source in plan_file.sources}
     for name, text in known.items():
         try:
-            now = (folder / name).read_text(encoding="utf-8")
+            now = read_at_most(folder / name, LIMIT_BYTES).decode("utf-8")
         except (OSError, UnicodeDecodeError):
             told.append(f"{name} is not there any more")
             continue

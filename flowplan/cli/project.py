@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from attrs import frozen
@@ -11,6 +11,7 @@ from attrs import frozen
 from flowplan.lang.build import decode
 from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
 from flowplan.lang.stack import Source
+from flowplan.values.bounded import read_at_most
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.wiring import Project, find_project, prepare_state
 
@@ -20,6 +21,9 @@ __all__ = [
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """A larger stack file is refused before it is read."""
+LIMIT_FOLDER_BYTES = 256 * 1024 * 1024
+LIMIT_FILES = 10_000
+"""How much the files of a stack's folder may hold altogether, and how many they may be."""
 
 
 @frozen
@@ -63,11 +67,25 @@ def read_stack_files(path: Path, project: Project, values: Collection[str] = ())
             )
     else:
         folder, names = path.parent, [path.name]
-    sources = tuple(read_source(folder / name) for name in names)
+    sources = tuple(_read_all(folder, names))
     vars_path = folder / VARIABLES_FILE
     vars_text = read_source(vars_path) if vars_path.is_file() else None
     label = os.path.relpath(path.resolve(), project.root)
     return StackFiles(folder, label, sources, vars_text)
+
+
+def _read_all(folder: Path, names: Collection[str]) -> Iterator[Source]:
+    if len(names) > LIMIT_FILES:
+        most = f"A stack may have {LIMIT_FILES:,} files, and there are {len(names):,}."
+        raise FlowplanError(Diagnostic.error(f"{folder} has too many files", most))
+    left = LIMIT_FOLDER_BYTES
+    for name in names:
+        source = read_source(folder / name)
+        left -= len(source.text)
+        if left < 0:
+            most = f"They may have {LIMIT_FOLDER_BYTES // 1024**2} MiB altogether."
+            raise FlowplanError(Diagnostic.error(f"The stack files in {folder} are too large", most))
+        yield source
 
 
 def read_source(path: Path) -> Source:
@@ -87,8 +105,7 @@ def shown_path(path: Path) -> str:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT_BYTES + 1)
+        data = read_at_most(path, LIMIT_BYTES)
     except FileNotFoundError:
         raise FlowplanError(
             Diagnostic.error(
@@ -96,12 +113,9 @@ def _read(path: Path) -> str:
                 suggestion="Name the file or the folder of a stack, or use --chdir.",
             )
         ) from None
-    except OSError as error:
-        raise FlowplanError(Diagnostic.error(f"{path} cannot be read", f"{error.strerror}.")) from None
-    if len(data) > LIMIT_BYTES:
-        raise FlowplanError(
-            Diagnostic.error(f"{path} is too large", f"A stack file may have {LIMIT_BYTES // 1024**2} MiB.")
-        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not the name of a file"
+        raise FlowplanError(Diagnostic.error(f"{path} cannot be read", f"{reason}.")) from None
     text, found = decode(shown_path(path), data)
     if found:
         raise FlowplanError(*found)

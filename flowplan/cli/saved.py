@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import tempfile
@@ -33,6 +34,7 @@ from flowplan.plan.planfile import (
 )
 from flowplan.plan.staleness import changed_records, record_digests
 from flowplan.state.snapshot import Snapshot
+from flowplan.values.bounded import read_at_most
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.value import Fingerprint
 
@@ -102,18 +104,18 @@ def read(path: Path) -> PlanFile:
         FlowplanError: it is none, or damaged.
     """
     try:
-        if path.stat().st_size > LIMIT_BYTES:
+        return load_planfile(str(path), read_at_most(path, LIMIT_BYTES).decode("utf-8"))
+    except UnicodeDecodeError:
+        raise FlowplanError(Diagnostic.error(f"{path} is not a plan file", "It is not text.")) from None
+    except OSError as error:
+        if error.errno == errno.EFBIG:
             raise FlowplanError(
                 Diagnostic.error(
                     f"{path} is too large to be a plan file",
                     f"A plan file may have {LIMIT_BYTES // 1024**2} MiB.",
                     suggestion="Make a new one with flowplan plan --out FILE.",
                 )
-            )
-        return load_planfile(str(path), path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise FlowplanError(Diagnostic.error(f"{path} is not a plan file", "It is not text.")) from None
-    except OSError as error:
+            ) from None
         raise FlowplanError(Diagnostic.error(f"{path} cannot be read", f"{error.strerror}.")) from None
 
 

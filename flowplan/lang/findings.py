@@ -106,7 +106,11 @@ class Findings:
         for severity, count in self._counts.items():
             if (more := count - MOST_KEPT) > 0:
                 what = f"{more:,} more {severity.value}s were found and are not listed"
-                done.add(Diagnostic(severity, what, suggestion="Mend these first.", more=more))
+                done.add(
+                    Diagnostic(
+                        severity, what, suggestion="Mend those above first; there may be more.", more=more
+                    )
+                )
         return done
 
     def _scrubbed(self, found: Diagnostic) -> Diagnostic:

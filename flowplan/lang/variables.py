@@ -17,6 +17,7 @@ from flowplan.lang.document import Document, Map, Seq
 from flowplan.lang.findings import Findings
 from flowplan.lang.meta import unknown_key
 from flowplan.lang.scope import Scope, Silent
+from flowplan.lang.sections import listed
 from flowplan.lang.stack import Source, VariableValue
 from flowplan.lang.template import is_template, templates
 from flowplan.lang.value_types import TYPES, BadType, Misfit, ValueType, plain, read_text, type_of
@@ -28,6 +29,8 @@ from flowplan.values.value import Path, Sensitive, path_text
 _FIELDS = ("type", "fields", "default", "description", "sensitive", "validate", "deprecated")
 _MOST_MISFITS = 20
 """The most mistakes that are told of one value."""
+_MOST_ADVISED = 100
+"""For how many names that no one declares the nearest one is looked for."""
 __all__ = ["TYPES", "Declared", "VariableSource", "declare", "parse_variables", "read_text", "settle"]
 _MISSING: Any = object()
 
@@ -64,8 +67,12 @@ def parse_variables(source: Source) -> tuple[VariableSource, Diagnostics]:
         root = None
     values = Map() if root is None else root
 
+    places: dict[Any, int] = {}
+
     def span_of(name: str) -> tuple[Span | None, str]:
-        at = values.key_at(name)
+        if not places:  # Why all at once: each by itself is looked for from the first on
+            places.update(zip(values, values.marks[::2], strict=False))
+        at = places[name]
         return document.span(at, at + len(str(name))), ""
 
     bare = {key: plain(value) for key, value in values.items()}
@@ -159,6 +166,7 @@ def settle(
     """Give every declared variable its value and put it into the world; mistakes are reported."""
     findings = world.findings
     given: dict[str, tuple[Any, VariableSource]] = {}
+    undeclared = 0
     for source in inputs:
         for name, value in source.values.items():
             if name in declared:
@@ -166,7 +174,8 @@ def settle(
                 if declared[name].sensitive:
                     findings.keep_secret(value)
             else:
-                _undeclared(findings, declared, source, name)
+                _undeclared(findings, declared, source, name, undeclared < _MOST_ADVISED)
+                undeclared += 1
     values: dict[str, VariableValue] = {}
     chosen: VariableSource | None
     for name, variable in declared.items():
@@ -256,14 +265,13 @@ def _origin(source: VariableSource, name: str) -> str:
 
 
 def _undeclared(
-    findings: Findings, declared: Mapping[str, Declared], source: VariableSource, name: str
+    findings: Findings, declared: Mapping[str, Declared], source: VariableSource, name: str, advise: bool
 ) -> None:
     span, snippet = source.span_of(name)
-    listed = (
-        f"The stack declares: {', '.join(sorted(declared))}."
-        if declared
-        else "The stack declares no variables."
-    )
+    known = "The stack declares no variables." if not declared else ""
+    if declared and advise:
+        names = f"{listed(declared)}{', …' if len(declared) > 20 else ''}"
+        known = did_you_mean(str(name), declared) or f"The stack declares: {names}."
     findings.add(
         Diagnostic(
             Severity.WARNING if source.lenient else Severity.ERROR,
@@ -271,7 +279,7 @@ def _undeclared(
             "",
             span or Span(_origin(source, str(name))),
             None,
-            did_you_mean(str(name), declared) or listed,
+            known,
             snippet,
         )
     )

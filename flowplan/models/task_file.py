@@ -14,8 +14,11 @@ from typing import Any
 import attrs
 
 from flowplan.models.task_config import TaskConfig
+from flowplan.values.bounded import read_at_most
 from flowplan.values.convert import Invalid, Problem, structure, unstructure
 
+LIMIT_BYTES = 16 * 1024 * 1024
+"""The largest task file that is read."""
 _CORE = (
     ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -50,7 +53,7 @@ def read(path: str | Path) -> TaskConfig:
         OSError: it cannot be read.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_at_most(Path(path), LIMIT_BYTES).decode("utf-8")
     except UnicodeDecodeError:
         raise Invalid([Problem((), f"{path} is not UTF-8 text")]) from None
     return parse(text, str(path))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from functools import lru_cache
 
 from attrs import evolve, field, frozen
 
@@ -146,12 +147,17 @@ _MOST = 200
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """A suggestion sentence naming the known word closest to ``given``, or "" when none is near."""
-    import difflib
-
     given, words = given[:_LONGEST], list(known)
     if len(words) > _MOST:
         # Why: to compare takes long, and in a large stack a slip may be made ten thousand times
         words = [word for word in words if word[:2] == given[:2] and abs(len(word) - len(given)) <= 2][:_MOST]
+    return _nearest(given, tuple(words))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(given: str, words: tuple[str, ...]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(given, words, n=1, cutoff=0.6)
     if not near:
         near = [word for word in words if word.lower() == given.lower()][:1]

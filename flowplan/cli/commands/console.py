@@ -22,6 +22,8 @@ A line that ends in \\ goes on in the next one.
   :reload  read the stack's files again
   :help    show this
   :quit    leave (or Ctrl-D)"""
+_LONGEST = 100_000
+"""The longest line that is read, in characters."""
 _LEAVE = frozenset([":quit", ":q", ":exit", "exit", "quit"])
 
 
@@ -79,8 +81,8 @@ def _lines(person: bool) -> Iterator[str]:
     held = ""
     while True:
         try:
-            line = input("… " if held else "> ") if person else next(sys.stdin).rstrip("\r\n")
-        except (EOFError, StopIteration):
+            line = input("… " if held else "> ") if person else _piped()
+        except EOFError:
             if person:
                 click.echo()
             if held:
@@ -95,11 +97,22 @@ def _lines(person: bool) -> Iterator[str]:
         except UnicodeDecodeError:
             click.echo("That was no UTF-8 text.", err=True)
             continue
-        if line.endswith("\\"):
+        if line.endswith("\\") and len(held) < _LONGEST:
             held += line[:-1] + "\n"
             continue
         yield held + line
         held = ""
+
+
+def _piped() -> str:
+    """The next line of what is piped in; of one that is far too long, enough to be refused."""
+    line = sys.stdin.readline(_LONGEST)
+    if not line:
+        raise EOFError
+    if not line.endswith("\n"):
+        while (rest := sys.stdin.readline(_LONGEST)) and not rest.endswith("\n"):
+            pass
+    return line.rstrip("\r\n")
 
 
 def _show(context: Context, reading: Reading, text: str) -> None:

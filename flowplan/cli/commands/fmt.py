@@ -14,7 +14,7 @@ import click
 from attrs import evolve
 
 from flowplan.cli.context import Context
-from flowplan.cli.project import read_source
+from flowplan.cli.project import LIMIT_BYTES, read_source
 
 if TYPE_CHECKING:
     from flowplan.lang.stack import Source
@@ -92,9 +92,13 @@ def _files(name: str, recursive: bool) -> Iterator[Path | None]:
 def _standard_input() -> Source:
     from flowplan.lang.build import decode
     from flowplan.lang.stack import Source
-    from flowplan.values.diagnostic import FlowplanError
+    from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
-    text, found = decode("<stdin>", sys.stdin.buffer.read())
+    raw = sys.stdin.buffer.read(LIMIT_BYTES + 1)
+    if len(raw) > LIMIT_BYTES:
+        most = f"A stack file may have {LIMIT_BYTES // 1024**2} MiB."
+        raise FlowplanError(Diagnostic.error("Standard input is too large", most))
+    text, found = decode("<stdin>", raw)
     if found.has_errors:
         raise FlowplanError(*found)
     return Source("<stdin>", text)

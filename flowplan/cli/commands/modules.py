@@ -28,7 +28,7 @@ def command() -> None:
 def lock(path: str, check: bool) -> int:
     """Pin the modules that lie outside the repository, by their content, in flowplan.lock.yaml beside the stack."""
     from flowplan.cli.module_folders import DiskFolders
-    from flowplan.cli.project import find_project, read_stack_files
+    from flowplan.cli.project import find_project, read_source, read_stack_files
     from flowplan.lang.folders import dump_lock
     from flowplan.lang.sections import LOCK_FILE
 
@@ -38,7 +38,7 @@ def lock(path: str, check: bool) -> int:
     folders = DiskFolders(files, project.root, None)
     _walk(files, folders)
     target = files.folder / LOCK_FILE
-    before = target.read_text(encoding="utf-8", errors="replace") if target.is_file() else ""
+    before = read_source(target).text if target.is_file() else ""
     after = dump_lock(folders.outside) if folders.outside else ""
     count = len(folders.outside)
     noun = "module" if count == 1 else "modules"
