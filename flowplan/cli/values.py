@@ -22,7 +22,7 @@ _TYPES = {
 }
 
 
-def render_value(value: Any) -> str:
+def render_value(value: Any, on_one_line: bool = False) -> str:
     """A value as JSON, but for parts that are not known or not shown: those are words in brackets."""
     words: list[str] = []
 
@@ -33,7 +33,8 @@ def render_value(value: Any) -> str:
         words.append(HIDDEN if hidden else LATER)
         return f"\ue000{len(words) - 1}\ue001"
 
-    text = json.dumps(transform(value, mark), indent=2, ensure_ascii=False, default=str)
+    indent = None if on_one_line else 2
+    text = json.dumps(transform(value, mark), indent=indent, ensure_ascii=False, default=str)
     for number, word in enumerate(words):
         text = text.replace(f'"\ue000{number}\ue001"', word, 1)
     return clean(text)

@@ -92,7 +92,7 @@ def _short(given: Given) -> str:
     """A value on one line."""
     from flowplan.cli.values import render_value
 
-    text = " ".join(render_value(given.value).split("\n"))
+    text = render_value(given.value, on_one_line=True)
     text = text if len(text) <= 60 else f"{text[:59]}…"
     return f"{text} ({given.problem})" if given.problem else text
 
