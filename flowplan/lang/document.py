@@ -20,6 +20,8 @@ MAX_DEPTH = 100
 """The deepest nesting of mappings and sequences."""
 MAX_EXPANSION = 500_000
 """How many nodes (or 64-character pieces of text) aliases and merge keys may add: the bound on alias bombs."""
+_HINT = re.compile("sensi|itive|senst")
+"""``sensitive``, or what is most likely meant to be it."""
 _SECTION = re.compile(r"^([\"']?)([a-z]+)\1[ \t]*:", re.MULTILINE)
 
 
@@ -235,7 +237,7 @@ def veiled(text: str) -> list[tuple[int, int]]:
     Where no one knows what is the default of which variable, that is all that stands below ``variables``; and the
     whole text, where a secret may stand elsewhere and be repeated there, or what is sensitive is no variable.
     """
-    if "sensitive" not in text:
+    if not _HINT.search(text):
         return []
     lines, below = lines_of(text), ""
     whole = [(1, len(lines) + 1)]
@@ -250,7 +252,7 @@ def veiled(text: str) -> list[tuple[int, int]]:
             found[-1] = (found[-1][0], number)
         if below == "variables" and ("*" in line or "<<" in line):
             return whole
-        if "sensitive" in line and below not in ("variables", "outputs"):
+        if _HINT.search(line) and below not in ("variables", "outputs"):
             return whole
     return found
 

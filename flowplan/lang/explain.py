@@ -13,7 +13,7 @@ from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
 from flowplan.lang.secrets import hide_secrets
 from flowplan.lang.stack import Source
 from flowplan.lang.value_types import ValueType, plain, read_text, type_of
-from flowplan.lang.variables import VariableSource, parse_variables
+from flowplan.lang.variables import FIELDS, VariableSource, in_doubt, parse_variables
 from flowplan.values.diagnostic import Diagnostics, Span
 from flowplan.values.value import Sensitive, leaves
 
@@ -69,8 +69,9 @@ def explain_variables(
             found.extend(problems)
             for name, at, node in _declarations(document):
                 declared.setdefault(name, (document, at, node))
+    hidden = in_doubt(document.text for document, _, node in declared.values() if _is_wrong(node))
     explained = {
-        name: _explained(name, document.span(at, at + len(name)), node, [*given, *inputs])
+        name: _explained(name, document.span(at, at + len(name)), node, [*given, *inputs], hidden)
         for name, (document, at, node) in declared.items()
     }
     return explained, found
@@ -101,10 +102,17 @@ def _declarations(document: Document) -> Iterator[tuple[str, int, Any]]:
                 yield name, section.marks[2 * index], node
 
 
-def _explained(name: str, span: Span, node: Any, sources: Sequence[VariableSource]) -> Explanation:
+def _is_wrong(node: Any) -> bool:
+    """Whether a declaration is none, or says what none can say: ``sensitive`` may be what was meant."""
+    return node is not None and (type(node) is not Map or any(key not in FIELDS for key in node))
+
+
+def _explained(
+    name: str, span: Span, node: Any, sources: Sequence[VariableSource], hidden: bool
+) -> Explanation:
     body: Mapping[Any, Any] = node if type(node) is Map else {}
     kind, _ = type_of(body)
-    sensitive = body.get("sensitive", False) is not False
+    sensitive = hidden or _is_wrong(node) or body.get("sensitive", False) is not False
     nullable = "default" in body and body["default"] is None
     given = []
     if "default" in body:

@@ -37,6 +37,14 @@ def secret_nodes(document: Document) -> Iterator[tuple[int, Any]]:
                 waiting.append(value)
 
 
+def hide_fields(document: Document, declaration: Map) -> list[Any]:
+    """Never show what a declaration says beside its open fields; that is given back."""
+    found = [(declaration.value_at(key), one) for key, one in declaration.items() if key not in _OPEN_FIELDS]
+    for start, node in found:
+        document.hide(start, node)
+    return [node for _, node in found]
+
+
 def hide_secrets(document: Document) -> list[Any]:
     """Never show the lines of a text that hold secrets; these are given back."""
     found = list(secret_nodes(document))

@@ -6,7 +6,7 @@ a value: it may be a secret, or stand beside one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -17,6 +17,7 @@ from flowplan.lang.document import Document, Map, Seq
 from flowplan.lang.findings import Findings
 from flowplan.lang.meta import unknown_key
 from flowplan.lang.scope import Scope, Silent
+from flowplan.lang.secrets import hide_fields
 from flowplan.lang.sections import listed
 from flowplan.lang.stack import Source, VariableValue
 from flowplan.lang.template import is_template, templates
@@ -26,7 +27,7 @@ from flowplan.lang.world import World
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, Severity, Span, did_you_mean
 from flowplan.values.value import Path, Sensitive, path_text
 
-_FIELDS = ("type", "fields", "default", "description", "sensitive", "validate", "deprecated")
+FIELDS = ("type", "fields", "default", "description", "sensitive", "validate", "deprecated")
 _MOST_MISFITS = 20
 """The most mistakes that are told of one value."""
 _MOST_ADVISED = 100
@@ -121,6 +122,8 @@ def declare(world: World, name: str, document: Document, at: int, node: Any, nod
         declared.ok = False
         return declared
     declared.node = node
+    if any(key not in FIELDS and "sensitive" in did_you_mean(str(key), FIELDS) for key in node):
+        world.findings.keep_secret([plain(one) for one in hide_fields(document, node)])
     declared.type, wrong = type_of(node)
     for error in wrong:
         scope.fail(_offset(document, node, error), error.message, error.suggestion)
@@ -149,7 +152,8 @@ def declare(world: World, name: str, document: Document, at: int, node: Any, nod
         elif key == "description":
             scope.fail(place, f"description must be a text, not {describe(value)}")
         else:
-            unknown_key(scope, node, key, "a variable", _FIELDS)
+            unknown_key(scope, node, key, "a variable", FIELDS)
+            declared.sensitive = True  # Why: it may be what was meant by it
     if declared.default is not _MISSING and any(True for _ in templates(node["default"])):
         scope.fail(
             declared.default_at,
@@ -160,6 +164,14 @@ def declare(world: World, name: str, document: Document, at: int, node: Any, nod
     return declared
 
 
+def in_doubt(broken: Iterable[str]) -> bool:
+    """Whether no one can tell which variables are sensitive, given the texts of declarations that are wrong.
+
+    Where a line is indented wrongly, what it says of one variable stands beside another.
+    """
+    return any("sensitive" in text for text in broken)
+
+
 def settle(
     world: World, declared: Mapping[str, Declared], inputs: Sequence[VariableSource]
 ) -> dict[str, VariableValue]:
@@ -167,6 +179,9 @@ def settle(
     findings = world.findings
     given: dict[str, tuple[Any, VariableSource]] = {}
     undeclared = 0
+    if in_doubt(variable.document.text for variable in declared.values() if not variable.ok):
+        for variable in declared.values():
+            variable.sensitive = True
     for source in inputs:
         for name, value in source.values.items():
             if name in declared:

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from flowplan.lang.stack import Condition
+from flowplan.lang.stack import Budget, Condition, Limits
 from flowplan.plan.reason import Reason
 from flowplan.resources import Change, Loss
 from flowplan.state.journal import Entry
@@ -212,7 +212,8 @@ class Plan:
 
     ``moves`` are done before any step. ``refreshes`` are records as they are to be written, and ``forgotten`` those
     to be dropped, by a plan that only refreshes. ``skipped`` are the resources that ``--target`` or ``--exclude``
-    leave out: with any, the plan is partial. ``refused`` are those whose losses nobody has allowed.
+    leave out: with any, the plan is partial. ``refused`` are those whose losses nobody has allowed. ``budget`` and
+    ``limits`` are what the stack declares, beside the costs and counts that they bound.
     """
 
     stack: str
@@ -233,6 +234,8 @@ class Plan:
     skipped: tuple[Address, ...] = ()
     refused: tuple[Address, ...] = ()
     costs: Costs = Costs()
+    budget: Budget = field(factory=Budget)
+    limits: Limits = field(factory=Limits)
 
     @property
     def has_errors(self) -> bool:

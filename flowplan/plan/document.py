@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
+from flowplan.lang.stack import Budget, Limits
 from flowplan.plan.change import Action, AttributeChange, Plan, ResourceChange
 from flowplan.plan.costs import worst_case
 from flowplan.plan.links import Explanation, Link
@@ -132,12 +135,20 @@ def build_document(plan: Plan, version: str, digest: str = "") -> dict[str, Any]
             "hourly_usd": plan.costs.hourly_usd,
             "committed_usd": plan.costs.committed_usd,
         },
+        "budget": _declared(plan.budget, float),
+        "limits": _declared(plan.limits, int),
         "summary": {**plan.counts(), "unchanged": plan.unchanged},
         "empty": plan.is_empty,
         "partial": plan.is_partial,
         "errored": plan.has_errors,
         "diagnostics": [diagnostic_document(d) for d in plan.diagnostics],
     }
+
+
+def _declared(bounds: Budget | Limits, form: type[float] | type[int]) -> dict[str, Any]:
+    """What the stack bounds, by the name it has there; null for what it leaves open."""
+    given = {one.name: getattr(bounds, one.name) for one in attrs.fields(type(bounds)) if one.name != "span"}
+    return {name: None if value is None else form(value) for name, value in given.items()}
 
 
 def _change(change: ResourceChange) -> dict[str, Any]:

@@ -48,8 +48,9 @@ def plan(
     give the same plan (law 5 of apply-protocol.md).
     """
     base = Plan(
-        stack.name, options.mode, snapshot.lineage, snapshot.serial, refreshed=observation is not None
-    )
+        stack.name, options.mode, snapshot.lineage, snapshot.serial, refreshed=observation is not None,
+        budget=stack.budget, limits=stack.limits,
+    )  # fmt: skip
     if observation and snapshot.project and snapshot.records and observation.project != snapshot.project:
         return evolve(base, diagnostics=(_elsewhere(stack, snapshot, observation),))
     settled, interrupted = settle_on_paper(snapshot, unfinished, observation)

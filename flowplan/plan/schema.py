@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
+from flowplan.lang.stack import Limits
 from flowplan.models.schema import DIALECT
 from flowplan.plan.books import Standing
 from flowplan.plan.change import Action, DriftKind, Mode
@@ -29,6 +32,7 @@ _VERSION = {
 _ADDRESS = {"type": "string", "description": 'The address of a resource: task.train, or task.train["key"].'}
 _ADDRESSES = {"type": "array", "items": _ADDRESS}
 _COUNT = {"type": "integer", "minimum": 0}
+_LIMITS = [one.name for one in attrs.fields(Limits) if one.name != "span"]
 _MOVE: dict[str, Any] = {"from": _ADDRESS, "to": _ADDRESS}
 _VALUE = {
     "description": 'Any value. {"$sensitive": true} stands for one that is not shown, {"$unknown": true} for one '
@@ -80,6 +84,15 @@ def plan_schema() -> Schema:
                 hourly_before_usd=_amount("All recorded tasks in an hour, at their limit prices."),
                 hourly_usd=_amount("All tasks in an hour after the plan."),
                 committed_usd=_amount("What the plan buys outright."),
+            ),
+            budget=_object(
+                "What the stack's budget allows; null where it says nothing.",
+                max_hourly_usd=_amount("In an hour, at limit prices."),
+                max_committed_usd=_amount("Bought outright."),
+            ),
+            limits=_object(
+                "How large the stack's limits let it become; null where they say nothing.",
+                **{name: {"type": ["integer", "null"]} for name in _LIMITS},
             ),
             summary=_object(
                 "How many resources.",
