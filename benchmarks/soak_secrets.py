@@ -69,6 +69,7 @@ READING: dict[str, tuple[str, ...]] = {
     "explain": ("task.t", "task.t --json", "volume.data"),
     "scan": ("stack.yaml", "stack.yaml --json"),
     "apply": ("--auto-approve",),
+    "recover": ("",),
     "show": ("", "--json", "p.fplan", "p.fplan --json"),
     "output": ("", "--json", "o", "o --raw"),
     "state": ("list", "show task.t", "show task.t --json", "history", "pull"),
@@ -94,7 +95,7 @@ _WITH_VALUES = (
     "scan",
     "eval",
 )
-_COSTLY = ("apply", "show", "output", "state", "status", "wait", "cancel", "destroy", "scan")
+_COSTLY = ("apply", "show", "output", "state", "status", "wait", "cancel", "destroy", "scan", "recover")
 """What is run only where something is applied: it starts processes, or there is nothing to see before."""
 
 
