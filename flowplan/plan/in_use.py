@@ -1,0 +1,83 @@
+"""Volumes that would be destroyed while something that this plan leaves alone has them attached: no provider does that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from flowplan.lang.stack import Stack
+from flowplan.plan.change import Action, ResourceChange
+from flowplan.plan.observation import Observation
+from flowplan.state.snapshot import Record, Snapshot
+from flowplan.values.address import Kind
+from flowplan.values.diagnostic import Diagnostic
+
+_ENDS = (Action.DELETE, Action.REPLACE)
+
+
+def check_in_use(
+    stack: Stack, snapshot: Snapshot, observation: Observation | None, changes: Sequence[ResourceChange]
+) -> Iterator[Diagnostic]:
+    """An error for each volume that is to be destroyed and that a task or reservation goes on using.
+
+    Such is one that is let go and not destroyed (``on_remove: retain``, ``removed``), and one of somebody else.
+    """
+    ended = {
+        change.deposed or change.id: change
+        for change in changes
+        if change.kind is Kind.VOLUME and (change.action in _ENDS or change.deposed)
+    }
+    if not ended:
+        return
+    by_id = {change.deposed or change.id: change for change in changes if change.kind is not Kind.VOLUME}
+    owners = {record.id: record for record in snapshot.records.values()}
+    for kind, id, name, held in _holders(observation, by_id):
+        change = by_id.get(id)
+        if change is not None and (change.action in _ENDS or change.deposed):
+            continue
+        kept = change.update.get("volume_ids") if change is not None else None
+        for volume in held:
+            if volume not in ended or (isinstance(kept, list) and volume not in kept):
+                continue
+            yield _in_use(stack, ended[volume], kind, name, id, owners, change)
+
+
+def _holders(
+    observation: Observation | None, by_id: Mapping[str, ResourceChange]
+) -> Iterator[tuple[Kind, str, str, Sequence[str]]]:
+    """Kind, id, name and volumes of what lives; where nothing was looked at, of what is let go, as it is on record."""
+    if observation is not None:
+        for seen in sorted(observation.objects.values(), key=lambda one: (one.kind.rank, one.name, one.id)):
+            if seen.exists and seen.kind is not Kind.VOLUME:
+                yield seen.kind, seen.id, seen.name, seen.attributes.get("volume_ids") or ()
+        return
+    for id, change in by_id.items():
+        if change.action is Action.FORGET and change.record is not None:
+            yield change.kind, id, change.record.name, change.record.attributes.get("volume_ids") or ()
+
+
+def _in_use(
+    stack: Stack,
+    volume: ResourceChange,
+    kind: Kind,
+    name: str,
+    id: str,
+    owners: Mapping[str, Record],
+    change: ResourceChange | None,
+) -> Diagnostic:
+    owner = owners.get(id)
+    holder = str(owner.address) if owner is not None else f"the {kind.value} {name}"
+    if change is not None and change.action is Action.FORGET:
+        detail = f"{holder} is let go and not destroyed: it stays as it is, with the volume attached."
+        advice = "Keep the volume too, with on_remove: retain; or destroy what uses it."
+    else:
+        detail = f"{name} ({id}) has it attached, and this plan leaves that as it is."
+        advice = "End it, or detach the volume from it, and plan again."
+    resource = stack.resources.get(volume.address)
+    return Diagnostic.error(
+        f"{volume.address} cannot be destroyed while {holder} uses it",
+        detail,
+        span=resource.span if resource is not None else None,
+        snippet=resource.snippet if resource is not None else "",
+        address=volume.address,
+        suggestion=advice,
+    )
