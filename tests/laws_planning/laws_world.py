@@ -8,32 +8,28 @@ from __future__ import annotations
 
 import json
 import random
-import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
-from attrs import define, evolve, field
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "apply"))
-
 import laws_stacks
-from fault_world import ALLOWED, Clock, Finished, VirtualLoop, World
+from attrs import define, evolve, field
+from fault_world import ALLOWED, Clock, VirtualLoop, World
 
 from flowplan.apply.engine import Stop, execute
 from flowplan.lang.loader import load_stack
 from flowplan.lang.reader import NoFiles
 from flowplan.lang.stack import Source, Stack
-from flowplan.plan.change import Action, Mode, Plan, PlanOptions, StepKind
+from flowplan.plan.change import Mode, Plan, PlanOptions, StepKind
 from flowplan.plan.document import build_document
 from flowplan.plan.observation import Observation
 from flowplan.plan.planner import plan
 from flowplan.ports import EventKind
 from flowplan.provider.embedded import EmbeddedTransport
 from flowplan.provider.http import Client
+from flowplan.provider.library import httpx
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.sandbox import Sandbox
 from flowplan.sandbox.desk import Desk
@@ -134,7 +130,7 @@ class Sequence:
 
     seed: int
     home: Path
-    deep: bool = False
+    deep: float = 0.3
     told: list[str] = field(factory=list)
     plans: int = 0
     changes: int = 0
@@ -179,7 +175,7 @@ class Sequence:
 
     def _converges(self, chance: random.Random, world: PlannedWorld, stack: Stack) -> bool:
         """Plan, apply and plan again; False where the plan may not be applied (and then nothing was done)."""
-        made, snapshot, seen = self._plan(world, stack)
+        made, snapshot, _ = self._plan(world, stack)
         if made.has_errors:
             self.refused += 1
             self.told.append(f"refused: {[one.summary for one in made.diagnostics if one.is_error]}")
@@ -328,7 +324,7 @@ class Sequence:
 
     def _is_least(self, chance: random.Random, world: PlannedWorld, stack: Stack, made: Plan) -> None:
         """Without one of its actions, the plan would not converge: shown by doing all the others in a copy of the world."""
-        if not self.deep:
+        if chance.random() >= self.deep:
             return
         left_out = chance.choice(made.changes)
         gone = {s.id for s in made.steps if s.address == left_out.address and s.deposed == left_out.deposed}
@@ -379,12 +375,6 @@ def meddle(chance: random.Random, world: PlannedWorld) -> str:
     record = chance.choice(sorted(tasks, key=lambda one: str(one.address)))
     what = chance.choice(("deleted", "price", "paused", "resumed", "completed", "preempted", "volume"))
 
-    async def send(method: str, path: str, body: Any = None) -> Any:
-        async def main(provider: MithrilProvider) -> Any:
-            return await provider.client.write(method, path, body)
-
-        return main
-
     def do(method: str, path: str, body: Any = None) -> None:
         async def main(provider: MithrilProvider) -> Any:
             return await provider.client.write(method, path, body)
@@ -415,8 +405,8 @@ def meddle(chance: random.Random, world: PlannedWorld) -> str:
     return f"{record.address} {what}"
 
 
-def run(seed: int, home: Path, steps: int = 5, deep: bool = False) -> Sequence:
-    """Play one sequence.
+def run(seed: int, home: Path, steps: int = 5, deep: float = 0.3) -> Sequence:
+    """Play one sequence; ``deep`` is how often, of all plans, one is tried without one of its actions.
 
     Raises:
         LawBroken: a law does not hold.
