@@ -171,7 +171,8 @@ class Sequence:
             self.told.append(f"edit: {laws_stacks.edit(chance, draft)}")
         for _ in range(chance.randint(0, 2)):
             self.told.append(f"other hand: {meddle(chance, world)}")
-        world.elapsed += chance.choice((1.0, 30.0, 3600.0))
+        # Why not less: what was made in the last ten seconds may be missing from lists, and is not taken for gone.
+        world.elapsed += chance.choice((11.0, 30.0, 3600.0))
 
     def _converges(self, chance: random.Random, world: PlannedWorld, stack: Stack) -> bool:
         """Plan, apply and plan again; False where the plan may not be applied (and then nothing was done)."""
