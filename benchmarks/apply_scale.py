@@ -24,6 +24,8 @@ from benchmarks.served import served_project
 from benchmarks.stacks import write_stack
 
 COMMITS, MEMORY = 1.5, 1.25
+QUOTA = 100
+"""The sandbox's quota holds not many more reservations."""
 
 _CHILD = """
 import json, sys, time
@@ -71,7 +73,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder, report = Path(name), Path(name) / "seen.json"
         with served_project(folder) as served:
-            write_stack(served.folder, resources)
+            write_stack(served.folder, resources, QUOTA)
             done = subprocess.run(
                 [PYTHON, "-c", _CHILD, str(report)],
                 cwd=served.folder,

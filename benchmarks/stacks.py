@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def stack_text(resources: int, name: str = "bench") -> str:
-    """The text of a stack of that many resources."""
+def stack_text(resources: int, name: str = "bench", most_reservations: int | None = None) -> str:
+    """The text of a stack of that many resources; with ``most_reservations`` the others are tasks."""
     tasks, volumes = resources * 7 // 10, resources * 2 // 10
+    if most_reservations is not None:
+        tasks = resources - volumes - min(most_reservations, resources - tasks - volumes)
     lines = [
         f"stack: {name}",
         "provider: {region: us-central1-b}",
@@ -75,8 +77,8 @@ def stack_text(resources: int, name: str = "bench") -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_stack(folder: Path, resources: int) -> Path:
+def write_stack(folder: Path, resources: int, most_reservations: int | None = None) -> Path:
     """Write the stack into ``folder`` and return its path."""
     path = folder / "stack.yaml"
-    path.write_text(stack_text(resources))
+    path.write_text(stack_text(resources, most_reservations=most_reservations))
     return path

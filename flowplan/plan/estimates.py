@@ -79,8 +79,15 @@ def quota_warnings(
     """
     if observation is None or not observation.quotas:
         return
+    types: _Types = {}
+    concerned = [change for change in changes if change.action in _MAKES or change.record is not None]
     for quota in observation.quotas:
-        needs = [(change, _need(change, quota, observation.offers)) for change in changes]
+        kind = _KINDS.get(quota.product)
+        needs = [
+            (change, _need(change, quota, observation.offers, types))
+            for change in concerned
+            if change.kind is kind
+        ]
         more = [change for change, need in needs if need > 0]
         needed, left = sum(need for _, need in needs), quota.total - quota.used
         if needed <= left or not more:
@@ -103,28 +110,44 @@ def quota_warnings(
         )
 
 
-def _need(change: ResourceChange, quota: Quota, offers: Sequence[Offer]) -> int:
+_KINDS = {"Storage": Kind.VOLUME, "Spot": Kind.TASK, "Reservations": Kind.RESERVATION}
+"""The kind of resource that a quota's product is for."""
+_Types = dict[tuple[str, str | None], frozenset[str]]
+"""The provider's ids of the types that a name means in a region, worked out once for all resources and quotas."""
+
+
+def _types(wanted: Any, region: Any, offers: Sequence[Offer], known: _Types) -> frozenset[str]:
+    if not isinstance(wanted, str):
+        return frozenset()
+    key = (wanted, region)
+    if key not in known:
+        known[key] = frozenset(
+            offer.type_id for offer in offers if offer.region == region and is_offer_of(offer, wanted)
+        )
+    return known[key]
+
+
+def _need(change: ResourceChange, quota: Quota, offers: Sequence[Offer], types: _Types) -> int:
     """How much of a quota a change takes; negative where it gives some back."""
-    need = _amount(change.targets, change, quota, offers) if change.action in _MAKES else 0
+    need = _amount(change.targets, change, quota, offers, types) if change.action in _MAKES else 0
     frees = change.action is Action.DELETE or (change.action is Action.REPLACE and not change.creates_first)
     if frees and change.record is not None and change.record.attributes.get("status") != "paused":
-        need -= _amount(change.record.attributes, change, quota, offers)
+        need -= _amount(change.record.attributes, change, quota, offers, types)
     return need
 
 
 def _amount(
-    attributes: Mapping[str, Any], change: ResourceChange, quota: Quota, offers: Sequence[Offer]
+    attributes: Mapping[str, Any],
+    change: ResourceChange,
+    quota: Quota,
+    offers: Sequence[Offer],
+    types: _Types,
 ) -> int:
     if quota.product == "Storage":
         size = attributes.get("size_gb")
         return size if change.kind is Kind.VOLUME and isinstance(size, int) else 0
-    wanted, region = attributes.get("instance_type"), attributes.get("region")
-    here = [
-        offer
-        for offer in offers
-        if isinstance(wanted, str) and offer.region == region and is_offer_of(offer, wanted)
-    ]
-    if quota.instance_type not in [offer.type_id for offer in here]:
+    here = _types(attributes.get("instance_type"), attributes.get("region"), offers, types)
+    if quota.instance_type not in here:
         return 0
     if quota.product == "Spot" and change.kind is Kind.TASK:
         count = attributes.get("num_instances")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from flowplan.models.instance_types import canonical, size_of
@@ -26,6 +27,7 @@ _TIERS: Mapping[str, tuple[float, float, float]] = {
 _PRIORITIES = {"low": 0, "med": 1, "high": 2}
 
 
+@lru_cache(maxsize=4096)
 def gpu_family(instance_type: str) -> str | None:
     """The GPU family an instance type's name holds (``h100`` of ``8xh100``), or None for one that has no tier."""
     name = instance_type.lower()
@@ -35,6 +37,7 @@ def gpu_family(instance_type: str) -> str | None:
     )
 
 
+@lru_cache(maxsize=16384)
 def same_type(first: str, second: str) -> bool:
     """Whether two names may mean one instance type: ``a100`` and ``1xa100`` do. Of a provider's id no name tells."""
     first, second = canonical(first), canonical(second)
