@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from flowplan.lang.stack import Resource
 from flowplan.plan.change import Action, AttributeChange, ResourceChange
@@ -81,14 +81,24 @@ def decide(
     recorded_only = _recorded_only(resource, record, dependencies, triggers)
     if record.kind is Kind.TASK and sight.completion is not None:
         again = _again(resource, ours, replacing, demands)
-        if not again:
+        if not again and not sight.gone and any(c.change.sends for c in ours):
+            # Why: its bid lives on and costs, so what a request can change is changed; the rest stays for rerun.
+            ours = tuple(c for c in ours if c.change.sends)
+            sent = {c.name: resource.config[c.name] for c in ours}
+            resource = evolve(resource, config={**record.config, **sent})
+            common["after"], replacing, demands = resource.config, [], ()
+            targets = {n: v for n, v in targets.items() if n not in kind.feeds or {*kind.feeds[n]} & {*sent}}
+        elif not again:
             action = Action.UPDATE if recorded_only else Action.NO_OP
             if ours:
                 # Why: what it ran with stays on record, so that rerun, set otherwise later, still sees the change.
                 common["after"] = record.config
             return ResourceChange(action=action, reasons=recorded_only, **common)
-        action = Action.CREATE if sight.gone else Action.REPLACE
-        return ResourceChange(action=action, reasons=again, attributes=ours, **_lost(kind, action), **common)
+        else:
+            action = Action.CREATE if sight.gone else Action.REPLACE
+            return ResourceChange(
+                action=action, reasons=again, attributes=ours, **_lost(kind, action), **common
+            )
     if sight.gone:
         # Why: an ended reservation has done what it was bought for; it is over, not lost. Where on_lost is
         # fail, the planner says so.

@@ -38,6 +38,14 @@ def local(more: str) -> Case:
 
 
 CASES = {
+    "a completed task whose instances live takes a new price, and keeps what it ran with": Case(
+        f"tasks: {{a: {task()}}}",
+        f"tasks: {{a: {task('lifecycle: {rerun: never}').replace('3.0', '4.0').replace('hi', 'ho')}}}",
+        {"task.a": "update"},
+        {"task.a": ("max_price_per_hour changed in the stack",)},
+        ["update task.a"],
+        see={"completions": {"task.a": {"exit_code": 0}}},
+    ),
     # -- preempted, lost, gone
     "preempted": Case(
         A,
