@@ -17,7 +17,8 @@ from attrs import evolve
 
 from flowplan.sandbox import credentials, incoming
 from flowplan.sandbox.access import Access
-from flowplan.sandbox.faults.strikes import UNHARMED, Broken, Strike, matching, strike
+from flowplan.sandbox.faults.pace import Bucket
+from flowplan.sandbox.faults.strikes import UNHARMED, Broken, Strike, disguise, matching, strike
 from flowplan.sandbox.keyring import new_secret, random_fid, read_secret, seeded_fids
 from flowplan.sandbox.runner import Runner
 from flowplan.sandbox.store import Store
@@ -53,6 +54,7 @@ class Sandbox:
         except OSError as error:
             summary = f"The sandbox's folder {home} cannot be used"
             raise FlowplanError(Diagnostic.error(summary, str(error))) from error
+        self._bucket = Bucket()
         self._root_digest = digest(self.api_key)
         self._runner = Runner(home, boot_delay_s, enclose) if execute else None
         self._store = Store(home / "sandbox.db")
@@ -119,6 +121,10 @@ class Sandbox:
         """What faults on demand do to this request, which counts as made."""
         try:
             with self._store.reading() as world:
+                per_s = world.rules.requests_per_s
+                if per_s is not None and (wait := self._bucket.wait_s(per_s, self._clock())):
+                    detail = {"detail": "Too many requests"}
+                    return Strike(before=Response(429, detail, {"retry-after": str(wait)}))
                 if not world.faults or not matching(world, method, path):
                     return UNHARMED
             with self._store.changing() as world:
@@ -144,6 +150,8 @@ class Sandbox:
             if struck.before is None:
                 response, now = self._answer(method.upper(), path, query, given, body)
             response = struck.before or struck.after or response
+            if struck.novel is not None:
+                response = disguise(response, *struck.novel)
         except FlowplanError as error:
             response = Response(500, {"detail": str(error)})
         answer = {

@@ -162,6 +162,14 @@ def _relocate(place: Place) -> list[Any]:
     return [*seen, place.statuses()]
 
 
+def _novel(place: Place) -> list[Any]:
+    first, second = (place.ask("GET", BIDS)[1] for _ in range(2))
+    return [
+        [(row["status"], row["surprise"]) for row in first["data"]],
+        [(row["status"], "surprise" in row) for row in second["data"]],
+    ]
+
+
 def _two(place: Place) -> None:
     place.bid("first")
 
@@ -182,6 +190,12 @@ CASES: dict[str, Case] = {
     ),
     "lost": Case({"method": "POST", "effect": "before", "times": 1}, _broken, [False, 201, 1]),
     "truncated": Case({"method": "POST", "times": 1}, _broken, [True, 201, 2]),
+    "novel": Case(
+        {"path": BIDS, "method": "GET", "word": "Levitating", "field": "surprise", "times": 1},
+        _novel,
+        [[("Levitating", "Levitating")], [("Allocated", False)]],
+        _two,
+    ),
     "lag": Case({"seconds": "30s"}, _lag, [0, 200, 1]),
     "no_capacity": Case(
         {"market": MARKET, "for": "10m"}, _waiting, [["Allocated", "Open"], ["Allocated"] * 2], _two

@@ -125,6 +125,10 @@ def _vanish(world: World, settings: dict[str, Any], moment: Moment) -> None:
             if volume.deleted_at is None and name in (volume.fid, volume.name):
                 world.put(evolve(volume, deleted_at=moment.now))
                 world.effects.append(Effect("wipe", volume.fid))
+    elif kind == "reservation":
+        for order in list(world.reservations.values()):
+            if order.is_live and name in (order.fid, order.name):
+                auction.cancel_reservation(world, order, moment)
     elif kind == "ssh_key":
         for key in list(world.ssh_keys.values()):
             if key.deleted_at is None and name in (key.fid, key.name):

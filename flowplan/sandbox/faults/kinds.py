@@ -147,6 +147,11 @@ KINDS: dict[str, tuple[dict[str, Read], dict[str, Any], str]] = {
         "No answer comes, or the request gets lost.",
     ),
     "truncated": (_MATCH, {}, "Half of the answer comes, after the request has taken effect."),
+    "novel": (
+        {**_MATCH, "word": _text, "field": _text},
+        {"word": "Unheard Of", "field": "novelty"},
+        "An answer has a status and a field that nobody documented.",
+    ),
     "lag": ({**_WHEN, "for": seconds, "seconds": seconds}, {}, "Lists show new objects late."),
     "no_capacity": (_WHERE, {"market": "*"}, "No bid is allocated; running ones go on."),
     "quota": (
@@ -157,7 +162,7 @@ KINDS: dict[str, tuple[dict[str, Read], dict[str, Any], str]] = {
     "spike": ({**_WHERE, "price": cents}, {"market": "*"}, "Others pay this price at least."),
     "storm": (_WHERE, {"market": "*", "for": 900.0}, "Every spot machine is preempted."),
     "vanish": (
-        {**_WHEN, "object": _choice("bid", "volume", "ssh_key"), "name": _text},
+        {**_WHEN, "object": _choice("bid", "volume", "ssh_key", "reservation"), "name": _text},
         {},
         "Something is deleted behind our back.",
     ),
@@ -294,6 +299,12 @@ def _gigabytes(value: Any) -> float:
     return float(value)
 
 
+def _rate(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.01 <= value <= 1e6:
+        raise _Wrong("is not a rate", "Write how many a second, such as 5.")
+    return float(value)
+
+
 _SPECIAL: dict[str, Read] = {
     "in_use_status": _status,
     "delete_again_status": _number(200, 599),
@@ -302,6 +313,8 @@ _SPECIAL: dict[str, Read] = {
     "processes": _optional(_number(1, 1 << 22)),
     "open_files": _number(16, 1 << 20),
     "boot_s": _optional(seconds),
+    "page_size": _number(1, 100),
+    "requests_per_s": _optional(_rate),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from functools import lru_cache
@@ -14,14 +15,14 @@ from flowplan.sandbox.world.request import Response
 from flowplan.sandbox.world.terms import Fault
 from flowplan.sandbox.world.world import World
 
-REQUEST_KINDS = ("latency", "throttle", "error", "lost", "truncated")
+REQUEST_KINDS = ("latency", "throttle", "error", "lost", "truncated", "novel")
 _MOST_DELAY_S = 60.0
 
 
 @frozen
 class Strike:
     """What happens to one request: it waits ``delay_s`` seconds; ``before`` is answered in place of doing it,
-    ``after`` in place of its true answer; ``cut`` is ``lost`` (no answer comes) or ``truncated`` (half of one).
+    ``after`` in place of its true answer, ``novel`` (a status, the name of a field) within it; ``cut`` is ``lost`` (no answer comes) or ``truncated`` (half of one).
     With ``is_undone`` a lost request never arrives.
     """
 
@@ -29,6 +30,7 @@ class Strike:
     before: Response | None = None
     after: Response | None = None
     cut: str = ""
+    novel: tuple[str, str] | None = None
     is_undone: bool = False
 
 
@@ -41,6 +43,25 @@ class Broken(ConnectionError):
     def __init__(self, partial: tuple[int, dict[str, str], bytes] | None = None) -> None:
         super().__init__("the connection was closed before the answer was complete")
         self.partial = partial
+
+
+def disguise(response: Response, word: str, field: str) -> Response:
+    """An answer whose every object has this status, if it has one, and one more field."""
+    if response.status >= 300 or response.status == 204:
+        return response
+    body = response.body if response.text is None else json.loads(response.text)
+    return evolve(response, body=_disguised(body, word, field), text=None)
+
+
+def _disguised(value: Any, word: str, field: str) -> Any:
+    if isinstance(value, list):
+        return [_disguised(item, word, field) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _disguised(item, word, field) for name, item in value.items()}
+    if isinstance(found.get("status"), str):
+        found["status"] = word
+    return {**found, field: word}
 
 
 def matching(world: World, method: str, path: str) -> list[Fault]:
@@ -97,6 +118,8 @@ def _meaning(fault: Fault, number: int, seed: int) -> Strike:
         status = settings["status"]
         answer = Response(status, {"detail": settings.get("detail", f"Injected fault: {status}")})
         return Strike(before=answer) if is_before else Strike(after=answer)
+    if fault.kind == "novel":
+        return Strike(novel=(settings["word"], settings["field"]))
     return Strike(cut=fault.kind, is_undone=is_before and fault.kind == "lost")
 
 
@@ -110,7 +133,7 @@ def _delay(settings: dict[str, Any], chance: float) -> float:
 
 def _join(first: Strike, second: Strike) -> Strike:
     delay = first.delay_s + second.delay_s
-    if first.before or first.after or first.cut:
+    if first.before or first.after or first.cut or first.novel:
         return evolve(first, delay_s=delay)
     return evolve(second, delay_s=delay)
 

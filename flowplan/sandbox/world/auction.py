@@ -134,11 +134,15 @@ def _conclude(world: World, type_fid: str, cents: int, moment: Moment) -> None:
 
 
 def pause_bid(world: World, bid: Bid, moment: Moment) -> Bid:
-    """Switch a bid's machines off and take it out of the auction."""
+    """Switch a bid's machines off and take it out of the auction, at once or after the lag that the rules set."""
+    lag = timedelta(seconds=world.rules.pause_s)
+    if lag and bid.pauses_at is None:
+        return world.put(evolve(bid, pauses_at=moment.now + lag))
     switch(world, bid.instances, "PAUSED", moment)
     call(world, bid.instance_type, moment)
     event = BidEvent(moment.now, "Paused")
-    return world.put(evolve(bid, status="Paused", due_at=None, history=(*bid.history, event)))
+    history = (*bid.history, event)
+    return world.put(evolve(bid, status="Paused", due_at=None, pauses_at=None, history=history))
 
 
 def resume_bid(world: World, bid: Bid, moment: Moment) -> Bid:
@@ -165,6 +169,7 @@ def end_bid(world: World, bid: Bid, moment: Moment) -> Bid:
             bid,
             status="Terminated",
             deactivated_at=moment.now,
+            pauses_at=None,
             due_at=moment.now + timedelta(seconds=lag) if lag else None,
             history=(*bid.history, BidEvent(moment.now, "Terminated")),
         )
@@ -177,7 +182,18 @@ def pause_reservation(world: World, reservation: Reservation, paused: bool, mome
     return world.put(evolve(reservation, status="Paused" if paused else "Active"))
 
 
+def cancel_reservation(world: World, order: Reservation, moment: Moment) -> Reservation:
+    """End a reservation before its time, as only the provider can; what was paid stays paid."""
+    switch(world, order.instances, "TERMINATED", moment)
+    call(world, order.instance_type, moment)
+    history = (*order.history, ReservationEvent(moment.now, "Canceled"))
+    return world.put(evolve(order, status="Canceled", deactivated_at=moment.now, history=history))
+
+
 def _bid_is_due(world: World, bid: Bid, moment: Moment) -> None:
+    if bid.pauses_at is not None and bid.pauses_at <= moment.now:
+        pause_bid(world, bid, moment)
+        return
     if bid.status == "Allocated":
         switch(world, bid.instances, "RUNNING", moment)
     if bid.status != "Preempting":

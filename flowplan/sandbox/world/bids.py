@@ -77,7 +77,7 @@ def list_all(world: World, request: Request, moment: Moment) -> Response:
     region = query.text("region", required=False)
     status = query.choice("status", STATUSES, required=False)
     name = query.text("name", required=False)
-    paging = read_paging(query, ("status",))
+    paging = read_paging(world, query, ("status",))
     query.check()
     visible = request.caller.projects
     if project:
@@ -128,12 +128,14 @@ def update(world: World, request: Request, moment: Moment, fid: str) -> Response
     if limit is not None:
         bid = _change_limit(world, bid, limit, moment)
     if volumes is not None:
-        will_be_paused = bid.status == "Paused" or paused is True
+        will_be_paused = bid.status == "Paused" or (paused is True and not world.rules.pause_s)
         if world.rules.volumes_need_pause and not will_be_paused:
             raise Refusal(400, "Bid must be paused to change its volumes")
         check_volumes(world, volumes, bid.project, bid.region, bid.instance_quantity, bid.fid)
         bid = _change_volumes(world, bid, volumes, moment)
-    if paused is True and bid.status != "Paused":
+    if paused is False and bid.pauses_at is not None:
+        bid = world.put(evolve(bid, pauses_at=None))
+    elif paused is True and bid.status != "Paused" and bid.pauses_at is None:
         bid = auction.pause_bid(world, bid, moment)
     elif paused is False and bid.status == "Paused":
         bid = auction.resume_bid(world, bid, moment)

@@ -56,7 +56,7 @@ def _page(world: World, request: Request, moment: Moment, events: _Events) -> Re
     reservation = query.text("reservation_fid", required=False)
     start = query.instant("start_time", required=False)
     end = query.instant("end_time", required=False)
-    paging = read_paging(query, None)
+    paging = read_paging(world, query, None)
     project = read_project(request, query)
     if start is not None and end is not None and start > end:
         raise refuse_field(["query", "start_time"], "Start time must lie before the end")

@@ -52,7 +52,7 @@ def list_all(world: World, request: Request, moment: Moment) -> Response:
     kinds = query.commas("order_type_in", ("Bid", "Reservation"))
     bids = query.commas("bid_fid_in")
     reservations = query.commas("reservation_fid_in")
-    paging = read_paging(query, ("instance_status", "instance_type_fid"))
+    paging = read_paging(world, query, ("instance_status", "instance_type_fid"))
     project = read_project(request, query)
     where: dict[str, Collection[str]] = {}
     where.update(wanted(project=project, instance_type=type_fid, region=region))

@@ -16,8 +16,6 @@ from flowplan.sandbox.world.index import Where
 from flowplan.sandbox.world.request import Response
 from flowplan.sandbox.world.world import Moment, World
 
-_PAGE = 20
-
 
 @frozen
 class Sort:
@@ -49,17 +47,18 @@ class Paging:
     after: tuple[str, int] | None
 
 
-def read_paging(query: Fields, sort_keys: Sequence[str] | None = ()) -> Paging:
+def read_paging(world: World, query: Fields, sort_keys: Sequence[str] | None = ()) -> Paging:
     """The page a query asks for; its faults are noted in ``query``, to be checked before a page is made.
 
     ``sort_keys`` are the ways to sort besides by creation; None for a list without such parameters, which goes from
-    new to old.
+    new to old unless the rules say otherwise.
     """
-    limit = query.integer("limit", required=False, minimum=1, maximum=100) or _PAGE
-    sort_by, descending = "created_at", True
+    limit = query.integer("limit", required=False, minimum=1, maximum=100) or world.rules.page_size
+    sort_by, descending = "created_at", world.rules.newest_first
+    usual = "desc" if descending else "asc"
     if sort_keys is not None:
         sort_by = query.choice("sort_by", ("created_at", *sort_keys), required=False, default="created_at")
-        descending = query.choice("sort_dir", ("asc", "desc"), required=False, default="desc") == "desc"
+        descending = query.choice("sort_dir", ("asc", "desc"), required=False, default=usual) == "desc"
     cursor = query.text("next_cursor", required=False)
     after = _read_cursor(cursor, sort_by, descending) if cursor else None
     if cursor and after is None:

@@ -109,6 +109,14 @@ class Rules:
     """Whether instances run their commands; else how long they take is simulated."""
     duration_s: float = 60.0
     """How long a simulated command takes that says nothing about it."""
+    pause_s: float = 0.0
+    """7-7: how long a bid takes to be Paused after it was asked for."""
+    page_size: int = 20
+    """7-10: how many rows a page has where nothing is said."""
+    newest_first: bool = True
+    """7-10: the order of a list where nothing is said."""
+    requests_per_s: float | None = None
+    """7-30: how many requests a second a server answers; None: no limit."""
     seed: int | None = None
     """What ids and boot delays are drawn from; None: from chance."""
     memory_gb: float | None = None
@@ -178,8 +186,8 @@ class BidEvent:
 class Bid:
     """A spot bid; ``limit_cents`` per instance-hour.
 
-    ``due_at`` is when time alone changes it: the end of an outbid bid's notice, or the moment an ended bid lets
-    go of its volumes.
+    ``due_at`` is when time alone changes it: the end of an outbid bid's notice or of a relocation, or the moment an
+    ended bid lets go of its volumes. ``pauses_at`` is when a pause that was asked for takes effect.
     """
 
     fid: str
@@ -197,6 +205,7 @@ class Bid:
     instances: tuple[str, ...] = ()
     deactivated_at: datetime | None = None
     due_at: datetime | None = None
+    pauses_at: datetime | None = None
     history: tuple[BidEvent, ...] = ()
 
     @property

@@ -99,7 +99,7 @@ def list_all(world: World, request: Request, moment: Moment) -> Response:
     type_fid = query.text("instance_type", required=False)
     region = query.text("region", required=False)
     status = query.choice("status", _STATUSES, required=False)
-    paging = read_paging(query, ("status",))
+    paging = read_paging(world, query, ("status",))
     project = read_project(request, query)
     where = wanted(project=project, instance_type=type_fid, region=region, status=status)
     sorts = {"status": lambda: by_facet(world, "reservation", "status")}

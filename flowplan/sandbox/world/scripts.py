@@ -49,7 +49,7 @@ def create(world: World, request: Request, moment: Moment) -> Response:
 def list_all(world: World, request: Request, moment: Moment) -> Response:
     """GET /v2/lifecycle-scripts: the project's own, and those of the whole organization and of the provider."""
     query = Fields(request.query, "query")
-    paging = read_paging(query, ("last_modified_at",))
+    paging = read_paging(world, query, ("last_modified_at",))
     where = {"shown_in": (read_project(request, query), ""), "is_live": ("True",)}
     sorts = {"last_modified_at": lambda: by_facet(world, "script", "last_modified_at")}
 

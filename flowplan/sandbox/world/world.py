@@ -262,7 +262,8 @@ class World(Tables):
             if value.is_live:
                 self._bids_in[value.instance_type][value.fid] = None
             self._hold(value, value.is_live or value.due_at is not None)
-            self._timers.set(kind, value.fid, value.due_at)
+            times = [at for at in (value.due_at, value.pauses_at) if at is not None]
+            self._timers.set(kind, value.fid, min(times, default=None))
         elif kind == "reservation":
             if value.is_live:
                 self._bookings[value.instance_type].put(value)
