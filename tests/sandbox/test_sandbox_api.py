@@ -126,7 +126,7 @@ def test_pages_show_everything_once_in_order(statuses, limit, sort_by, ascending
     seen, cursor, added = [], "", len(statuses)
     while True:
         fields = Fields({**query, "next_cursor": cursor}, "query")
-        paging = read_paging(fields, ("status",))
+        paging = read_paging(world, fields, ("status",))
         fields.check()
         response = page(world, moment, paging, "bid", where, lambda row: json.dumps(row.seq), sorts)
         shown = json.loads(response.text)
@@ -179,7 +179,7 @@ def test_an_index_finds_what_a_scan_finds(changes, some, others, after, descendi
 @given(st.text(max_size=40))
 def test_no_cursor_breaks_the_server(cursor):
     fields = Fields({"next_cursor": cursor}, "query")
-    paging = read_paging(fields)
+    paging = read_paging(World(), fields)
     try:
         fields.check()
     except Refusal as refusal:

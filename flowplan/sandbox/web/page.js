@@ -94,15 +94,15 @@ function draw(state) {
     return box;
   }));
   table("bids", state.bids, 6, "No bids.", (bid) => row([
-    cell(bid.name), cell(bid.status, TONES[bid.status]), cell(bid.market), cell(bid.quantity, "number"),
+    cell(bid.name, "name"), cell(bid.status, TONES[bid.status]), cell(bid.market, "market"), cell(bid.quantity, "number"),
     cell(dollars(bid.limit_cents), "number"), cell(dollars(bid.spent_cents), "number"),
   ]));
   table("instances", state.instances, 4, "No instances.", (one) => row([
-    cell(one.name), cell(one.status, TONES[one.status]), cell(one.market), cell(one.ssh),
+    cell(one.name, "name"), cell(one.status, TONES[one.status]), cell(one.market, "market"), cell(one.ssh, "market"),
   ]));
   const markets = [...state.markets].sort((a, b) => (b.bids > 0) - (a.bids > 0));
   table("markets", markets, 5, "No markets.", (market) => row([
-    cell(market.name), cell(dollars(market.price_cents), "number"), cell(dollars(market.floor_cents), "number"),
+    cell(market.name, "market"), cell(dollars(market.price_cents), "number"), cell(dollars(market.floor_cents), "number"),
     cell(`${market.free} of ${market.capacity}`, "number"),
     cell(chart(market.name, market.history, state.hours, market.price_cents)),
   ], market.bids ? "" : "quiet"));
