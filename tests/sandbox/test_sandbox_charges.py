@@ -121,6 +121,7 @@ def test_charges_add_up_to_the_cent_against_the_histories(tmp_path_factory, make
             desk.set_model("seeded", seed=seed)
         _play(sandbox, one, desk, steps)
         _add_up(sandbox, one, desk)
+        _agrees_with_the_market(sandbox, one, desk)
     finally:
         sandbox.close()
 
@@ -171,3 +172,32 @@ def _add_up(sandbox, one, desk):
             bid = world.bids[machine.bid]
             most = max(event.limit_cents for event in bid.history if event.limit_cents)
             assert all(cents <= most for _, _, cents in instance_prices(world, machine, now))
+
+
+def _agrees_with_the_market(sandbox, one, desk):
+    """Whoever ran paid what the market's history says of that time; under notice, their limit if that is less."""
+    (series,) = one.get(
+        "/v2/pricing/history",
+        instance_types=one.h100,
+        num_samples=-1,
+        start_time="2029-12-31T00:00:00+00:00",
+        end_time=desk.clock().now.isoformat(),
+    )["series"]
+    times = [datetime.fromisoformat(at) for at in series["timestamps"]]
+    cents = [round(float(price[1:].replace(",", "")) * 100) for price in series["spot_prices"]]
+    ends = [*times[1:], desk.clock().now]
+    pages = one.get("/v2/instances/pricing/history", project=one.project, limit=100)["instances"]
+    for page in pages:
+        for event in page["events"]:
+            start = datetime.fromisoformat(event["start_time"])
+            end = datetime.fromisoformat(event["end_time"]) if event["end_time"] else desk.clock().now
+            during = {
+                price for price, at, stop in zip(cents, times, ends, strict=True) if at < end and stop > start
+            }
+            limits = {
+                round(float(change["limit_price"][1:].replace(",", "")) * 100)
+                for change in one.get(f"{BIDS}/{page['bid_fid']}/history")["events"]
+                if change["limit_price"]
+            }
+            paid = event["price_cents"]
+            assert during == {paid} or (paid in limits and min(during) >= paid), (event, during)
