@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -125,6 +126,27 @@ def test_a_second_writer_is_told_all_about_the_first(project: Project, served: S
         assert "task.a" in shown, "planning needs no lock, and sees what is under way"
         assert f"process {process.pid}" in project.run("state", "operations", code=0).out
     assert finish(process).code == 0
+
+
+def test_a_lease_is_kept_alive_however_long_an_answer_takes(
+    project: Project, served: Served, proxy: Proxy
+) -> None:
+    project.env["FLOWPLAN_LEASE"] = "2s"
+    with mid_apply(project, served, proxy) as (process, gate):
+        first = lock(project)
+        assert first is not None
+        waiting = project.start("apply", "--auto-approve", "--lock-timeout", "10m", "--var", "who=2")
+        wait_until(
+            lambda: (
+                (now := lock(project)) is not None
+                and now.expires_at > first.expires_at + timedelta(seconds=5)
+            ),
+            "several heartbeats",
+        )
+        assert token(project) == first.token and waiting.poll() is None
+        gate.open()
+        assert finish(process).code == 0
+        assert finish(waiting).code == 0
 
 
 def test_an_unlocked_writer_stops_before_its_next_request(
