@@ -139,10 +139,11 @@ def test_killed_in_the_midst_of_a_deletion(project: Project, served: Served, pro
 
 
 def test_killed_in_the_midst_of_an_update(project: Project, served: Served, proxy: Proxy) -> None:
-    project.write(TASK_ONLY)
+    lasting = TASK_ONLY.replace("echo hello", "sleep 600")  # one that has ended is not updated any more
+    project.write(lasting)
     project.apply()
     (bid,) = served.live_bids()
-    project.write(TASK_ONLY.replace("3.0", "4.0"))
+    project.write(lasting.replace("3.0", "4.0"))
     gate = proxy.gate("PATCH", f"/v2/spot/bids/{bid['fid']}", "before")
     process = project.start("apply", "--auto-approve")
     reach(gate, process)

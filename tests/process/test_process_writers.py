@@ -28,10 +28,10 @@ tasks:
     instance_type: a100
     max_price_per_hour: "{{ 3 + var.who }}"
     upload_code: false
-    command: echo a
+    command: sleep 600
   b: *task
-  even: {when: "{{ local.odd == 0 }}", instance_type: a100, upload_code: false, max_price_per_hour: 2, command: echo e}
-  odd: {when: "{{ local.odd == 1 }}", instance_type: a100, upload_code: false, max_price_per_hour: 2, command: echo o}
+  even: {when: "{{ local.odd == 0 }}", instance_type: a100, upload_code: false, max_price_per_hour: 2, command: sleep 600}
+  odd: {when: "{{ local.odd == 1 }}", instance_type: a100, upload_code: false, max_price_per_hour: 2, command: sleep 600}
 """
 OTHERS = range(2, 9)
 
