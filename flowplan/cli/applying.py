@@ -124,6 +124,8 @@ async def _apply(context: Context, planned: Planned, wish: Wish, teller: Teller)
     backend = context.backend(planned.loaded.project)
     try:
         async with context.connect(planned.loaded.stack, planned.loaded.project) as connection:
+            # Why two more: looking on while things are waited for must not take the place of one that works.
+            connection.provider.client.widen(wish.parallelism + 2)
             _refuse_unseen_ends(planned, connection)
             operation = "destroy" if planned.plan.mode is Mode.DESTROY else "apply"
             name, label = planned.loaded.stack.name, planned.loaded.files.label

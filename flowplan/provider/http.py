@@ -181,6 +181,11 @@ class Client:
             await self._opened.aclose()
             self._opened = None
 
+    def widen(self, concurrency: int) -> None:
+        """Let so many requests be under way at a time, if that is more than now; before the first one is sent."""
+        if concurrency > self._concurrency and self._opened is None:
+            self._concurrency, self._slots = concurrency, asyncio.Semaphore(concurrency)
+
     def secrets(self, *texts: str) -> tuple[str, ...]:
         """What must not be shown of an answer: the key, and the secret ``texts`` of the request."""
         return secrets_of((str(self._key.reveal()), *texts))  # to black it out

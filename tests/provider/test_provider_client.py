@@ -167,18 +167,19 @@ def test_a_slow_down_holds_every_request_of_the_client(server: ScriptedServer) -
     assert run(server.url, work, clock=clock) == 30.0
 
 
-def test_at_most_so_many_requests_at_a_time(server: ScriptedServer) -> None:
+@pytest.mark.parametrize(("widened", "expected"), [(0, 3), (2, 3), (5, 5)])
+def test_at_most_so_many_requests_at_a_time(server: ScriptedServer, widened: int, expected: int) -> None:
     import threading
 
     lock, now, most = threading.Lock(), 0, 0
-    everyone = threading.Barrier(3)
+    everyone = threading.Barrier(expected)
 
     def reply(request: Any) -> Raw:
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
-        everyone.wait(10)  # three are under way together, or this breaks
+        everyone.wait(10)  # as many as that are under way together, or this breaks
         with lock:
             now -= 1
         return answer(200, {})
@@ -186,10 +187,11 @@ def test_at_most_so_many_requests_at_a_time(server: ScriptedServer) -> None:
     server.on("GET", "/v2/me", reply)
 
     async def work(opened: Any) -> None:
-        await asyncio.gather(*(opened.ask("/v2/me") for _ in range(12)))
+        opened.widen(widened)
+        await asyncio.gather(*(opened.ask("/v2/me") for _ in range(4 * expected)))
 
     run(server.url, work, concurrency=3)
-    assert most == 3
+    assert most == expected
 
 
 def test_an_answer_may_not_be_endless(server: ScriptedServer) -> None:
