@@ -298,7 +298,8 @@ async def execute(
         unknown=tuple(engine.unknown),
         skipped=tuple(engine.skipped),
         cut=(*engine.cut, *cut),
-        not_started=(*dropped, *(s for s in schedule.waiting() if s.id not in gone_on)),
+        given_up=tuple(dropped),
+        not_started=tuple(s for s in schedule.waiting() if s.id not in gone_on),
         interrupted=stop.requested.is_set(),
     )
     if engine.fatal is not None:

@@ -208,6 +208,8 @@ class Result:
     skipped: tuple[tuple[Step, Step], ...] = ()
     cut: tuple[Step, ...] = ()
     """In flight when everything was stopped at once, or the store failed: the journal has them."""
+    given_up: tuple[Step, ...] = ()
+    """Waits that were ended with the apply; their tasks go on."""
     not_started: tuple[Step, ...] = ()
     undone: tuple[Step, ...] = ()
     """What this run had created and took away again (``--on-failure undo``)."""
@@ -222,7 +224,15 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether everything was done."""
-        return not (self.failed or self.unknown or self.skipped or self.cut or self.not_started or self.fatal)
+        return not (
+            self.failed
+            or self.unknown
+            or self.skipped
+            or self.cut
+            or self.given_up
+            or self.not_started
+            or self.fatal
+        )
 
     @property
     def exit_code(self) -> int:

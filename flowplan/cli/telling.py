@@ -220,6 +220,7 @@ def summary_data(mode: Mode, result: Result, resume: str | None, exit_code: int)
         "unknown": [{**step(f.step), "summary": f.diagnostic.summary} for f in result.unknown],
         "in_flight": [step(one) for one in result.cut],
         "skipped": [{**step(one), "because": str(because.address)} for one, because in result.skipped],
+        "given_up": [step(one) for one in result.given_up],
         "not_started": [step(one) for one in result.not_started],
         "undone": [{"address": str(one.address)} for one in result.undone],
         "kept": [{"address": str(address), "reason": why} for address, why in result.kept],

@@ -47,7 +47,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "diagnostic": ("diagnostic",),
     "outputs": ("outputs",),
     "summary": ("mode", "ok", "interrupted", "exit_code", "changes", *(
-        "failed", "unknown", "in_flight", "skipped", "not_started", "undone", "kept"), "resume"),
+        "failed", "unknown", "in_flight", "skipped", "given_up", "not_started", "undone", "kept"), "resume"),
 }  # fmt: skip
 """The properties that a line of each type always has, besides its type and time."""
 
@@ -124,6 +124,7 @@ def _properties() -> dict[str, Schema]:
         "skipped": {"type": "array", "items": {"type": "object", "properties": {
             "address": address, "operation": operation, "because": address}, "required": ["address", "because"]},
             "description": "What was not done because something it needs was not."},
+        "given_up": _list("Waits that were ended with the apply; their tasks go on.", address=address, operation=operation),
         "not_started": _list("What was not begun.", address=address, operation=operation),
         "undone": _list("What this run had created and destroyed again.", address=address),
         "kept": _list("What this run had created and an undo left alone.", address=address, reason=_text("Why.")),

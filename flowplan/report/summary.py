@@ -28,7 +28,9 @@ def render_summary(plan: Plan, result: Result, again: str, paint: Paint) -> str:
         "Skipped",
         [f"{clean(str(s.address))} (needs {clean(str(b.address))})" for s, b in skipped.values()],
     )
-    lines += _list("Not started", [_named(step) for step in result.not_started])
+    lines += _list("No longer waited for", [clean(str(step.address)) for step in result.given_up])
+    begun = [step for step in result.not_started if step.kind is not StepKind.AWAIT]
+    lines += _list("Not started", [_named(step) for step in begun])
     lines += _list("Undone", [clean(str(step.address)) for step in result.undone])
     lines += _list("Kept", [f"{clean(str(address))}: {why}" for address, why in result.kept])
     lines.append(f"  To go on: {clean(again)}")
