@@ -19,8 +19,8 @@ from flowplan.values.value import Reference, unknowns
 
 NOT_RECORDED = Reason(Cause.NEW, "it is not in the state yet")
 GONE = Reason(Cause.GONE, "it no longer exists at the provider")
-_INTERRUPTED = "the work of its running command, which is not started again"
-"""What a pause takes from a task: its startup script, which starts the command, runs at first boot only."""
+_INTERRUPTED = "what its running command holds in memory: it is paused, and the command starts again"
+"""What a pause takes from a task that runs."""
 REWIRED = Reason(Cause.RECORDED, "what it depends on changed; only the record is changed")
 
 

@@ -28,7 +28,7 @@ from flowplan.cli.main import run
 
 PAGES = [
     *sorted((ROOT / "docs" / "language").glob("*.md")),
-    *(ROOT / "docs" / f"{name}.md" for name in ("sandbox", "tasks")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("plan", "sandbox", "tasks")),
 ]
 ACCEPT = os.environ.get("FLOWPLAN_ACCEPT") == "1"
 _FENCE = re.compile(r"^( *)(`{3,}|~{3,})(\S*)[^\n]*\n(.*?)^\1\2 *$", re.DOTALL | re.MULTILINE)

@@ -147,7 +147,7 @@ def test_what_is_detached_while_paused() -> None:
     text = text_of(stack(TWO), less, drift={"task.a": {"status": "running"}})
     assert "~ volumes = [ # paused meanwhile" in text
     assert '              - mount_path = "/v"\n' in text
-    assert "  # this loses the work of its running command, which is not started again\n" in text
+    assert "  # this loses what its running command holds in memory: it is paused, and" in text
 
 
 def test_what_is_destroyed_protected_and_refused() -> None:
