@@ -7,11 +7,12 @@ read, stay in the file until somebody asks for one.
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,7 @@ INSERT INTO epochs SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM epochs);
 
 _SCRIPTED = ("bid", "reservation")
 _AT_ONCE = 500
+_MANY = 500
 
 
 class Store:
@@ -143,9 +145,11 @@ class Store:
             self._world, self._rev = World(self._texts), 0
         query = "SELECT seq, kind, rev, doc FROM objects WHERE rev > ?"
         # Sorted here: the database would sort the documents along with the numbers.
-        for _, kind, rev, doc in sorted(self._db.execute(query, (self._rev,)), key=_by_seq):
-            self._world.load(kind, self._converter.loads(doc, KINDS[kind]))
-            self._rev = max(self._rev, rev)
+        rows = sorted(self._db.execute(query, (self._rev,)), key=_by_seq)
+        with _uncollected() if len(rows) > _MANY else nullcontext():
+            for _, kind, rev, doc in rows:
+                self._world.load(kind, self._converter.loads(doc, KINDS[kind]))
+                self._rev = max(self._rev, rev)
         self._epoch, self._data_version = epoch, version
 
     def _save(self) -> int:
@@ -202,6 +206,18 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise _fault(f"The sandbox file {self._path} cannot be used", str(error)) from error
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage meanwhile: much is made that stays, and looking through it again and again is slow."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _by_seq(row: tuple[int, str, int, str]) -> int:

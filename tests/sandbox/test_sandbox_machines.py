@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 
 import pytest
@@ -57,10 +58,12 @@ def test_a_preemption_is_noticed_taken_back_and_at_last_carried_out(real):
     assert not (folder(real, bid) / "signals/MITHRIL_SIGNAL.yml").exists()
 
 
-MEETING = """
+# Addresses of instances are this machine's, so a port is needed that no other run of the tests uses.
+PORT = 20_000 + os.getpid() % 12_000
+MEETING = f"""
 exec python3 - <<'END'
 import os, socket, time
-place = (os.environ["HEAD_NODE_IP"], 29411)
+place = (os.environ["HEAD_NODE_IP"], {PORT})
 if os.environ["NODE_RANK"] == "0":
     with socket.create_server(place) as server:
         for _ in range(int(os.environ["NUM_NODES"]) - 1):
@@ -71,7 +74,7 @@ else:
     while True:
         try:
             with socket.create_connection(place) as head:
-                head.sendall(f"node {os.environ['NODE_RANK']}".encode())
+                head.sendall(b"node " + os.environ["NODE_RANK"].encode())
             break
         except ConnectionRefusedError:
             time.sleep(0.02)
