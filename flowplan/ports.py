@@ -285,6 +285,8 @@ class LockInfo:
     done: int = 0
     steps: int = 0
     """How far it had got when it last told: so many of its steps; 0 steps while it has not said."""
+    is_over: bool = False
+    """Whether it keeps no one out any more: it has run out, or its owner is known to have died."""
 
 
 class Reader(Protocol):

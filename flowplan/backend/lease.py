@@ -130,6 +130,7 @@ def lock_lines(info: LockInfo, now: datetime) -> list[str]:
         f"  Expires:   {format_instant(info.expires_at)} ({end})",
         f"  Token:     {info.token}",
         *([f"  Progress:  {info.done} of {info.steps} steps done"] if info.steps else []),
+        *(["  Owner:     is gone; whoever writes next takes the lock over"] if info.is_over else []),
     ]
 
 

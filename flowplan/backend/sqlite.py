@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from flowplan.backend import lease, reading
 from flowplan.backend.commit import write_stack
 from flowplan.backend.damage import told
@@ -101,7 +103,10 @@ class SqliteBackend:
     def lock(self, stack: str) -> LockInfo | None:
         """See `flowplan.ports.Reader.lock`."""
         with self._reading(stack) as db:
-            return None if db is None else reading.lock_info(db, stack)
+            found = None if db is None else reading.lock_info(db, stack)
+            if db is None or found is None:
+                return None
+            return evolve(found, is_over=lease.holder(db, stack, self._now()) is None)
 
     # -- writing -----------------------------------------------------------------------------------
 

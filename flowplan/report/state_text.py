@@ -94,10 +94,9 @@ def render_operations(stack: str, left: Sequence[Entry], lock: LockInfo | None, 
         lines.append(f"    {_FATE[entry.operation]}.")
     if not lines:
         return f"No operation on stack {clean(stack)} is open."
-    if lock is not None:
-        lines.append(
-            f"\n{clean(lock.who)} (process {lock.pid} on {clean(lock.host)}) holds the lock and may be at work on them."
-        )
+    if lock is not None and not lock.is_over:
+        holder = f"{clean(lock.who)} (process {lock.pid} on {clean(lock.host)})"
+        lines.append(f"\n{holder} holds the lock and may be at work on them.")
     lines.append("\nflowplan recover settles them, and so does the next apply.")
     return "\n".join(lines)
 
@@ -133,5 +132,6 @@ def operations_document(stack: str, left: Sequence[Entry], lock: LockInfo | None
             "token": lock.token,
             "steps_done": lock.done,
             "steps": lock.steps,
+            "is_over": lock.is_over,
         },
     }

@@ -290,8 +290,12 @@ def test_a_dead_owner_on_this_host_is_replaced_at_once(tmp_path: Path) -> None:
             with pytest.raises(StoreError) as caught:
                 backend.acquire("s", "s", "apply", 0)
             assert caught.value.exit_code == 7 and str(child.pid) in caught.value.diagnostics[0].detail
+            lock = backend.lock("s")
+            assert lock is not None and not lock.is_over
             child.send_signal(signal.SIGKILL)
             child.wait()
+            lock = backend.lock("s")
+            assert lock is not None and lock.pid == child.pid and lock.is_over
             assert backend.acquire("s", "s", "apply", 0).token == token + 1
     finally:
         child.kill()
