@@ -17,6 +17,7 @@ for folder in ("process", "provider", "cli"):
 
 from flowplan_program import Project, proxy, served  # noqa: E402, F401
 from in_process import Called  # noqa: E402
+from inline import inline  # noqa: E402, F401
 
 
 @pytest.fixture
