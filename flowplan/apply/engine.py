@@ -246,6 +246,8 @@ async def _late(run: Run, engine: _Engine, stop: Stop) -> list[StepFailure]:
     if not run.uploads:
         return []
     made = {step.address: step for step in engine.done if step.kind is StepKind.CREATE}
+    for address in run.uploads.under_way:
+        run.emit(EventKind.NOTICE, address=address, message="copying its code to its instances")
     failures = [
         StepFailure(made[one.address], one.diagnostic)
         for one in await run.uploads.settle(stop.requested, run.writer.renew)

@@ -108,6 +108,11 @@ class Uploads:
     def __bool__(self) -> bool:
         return bool(self._copies)
 
+    @property
+    def under_way(self) -> list[Address]:
+        """The tasks whose code is still to be copied."""
+        return [address for address, copy in self._copies.items() if not copy.done()]
+
     async def settle(self, stop: asyncio.Event, renew: Callable[[], None]) -> list[LateCode]:
         """Wait for all copies, or until ``stop``; those that failed or were given up. ``renew`` keeps the lease."""
         stopping = asyncio.create_task(stop.wait())

@@ -18,7 +18,7 @@ from flowplan.models import unstructure
 from flowplan.models.config import User
 from flowplan.models.enums import TaskStatus
 from flowplan.models.instance import Instance
-from flowplan.models.task import Task, TaskError, TaskTimeout
+from flowplan.models.task import Task, TaskEnded, TaskError, TaskTimeout
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
@@ -124,6 +124,11 @@ class AttachedTasks:
 
     async def _result(self, task_id: str) -> Mapping[str, Any] | None:
         data = await self._session.remote().read_file(task_id, 0, RESULT_PATH)
+        if data is None and not _is_live(task := await self.read(task_id)) and task.ssh_host is None:
+            raise TaskEnded(
+                f"task {task.name} has ended and its instances are gone, and its result with them; "
+                "have it written to a volume, or leave terminate_on_exit out"
+            )
         if data is None:
             return None
         try:

@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from flowplan.client.session import Session, pauses
-from flowplan.models.enums import TaskStatus
-from flowplan.models.task import Task, TaskError
+from flowplan.models.task import Task, TaskEnded, TaskError
 
 STREAMS = {
     "stdout": "stdout",
@@ -39,7 +38,8 @@ async def last_lines(session: Session, task: Task, tail: int | None, log_type: s
 
     Raises:
         ValueError: ``tail`` is negative, or there is no such log type.
-        TaskError: no instance of the task has ever run.
+        TaskEnded: the task is over, and its instances are gone or never were.
+        TaskError: no instance of the task has run yet.
         FlowplanError: the instance cannot be reached.
     """
     stream = stream_of(log_type)
@@ -56,7 +56,7 @@ async def last_lines(session: Session, task: Task, tail: int | None, log_type: s
         if piece is None:
             if offset or lines:
                 break
-            raise TaskError(_nothing(task))
+            raise _nothing(task)
         if not piece[0]:
             break
         offset = piece[1]
@@ -77,7 +77,7 @@ async def follow(
 
     Raises:
         ValueError: there is no such log type.
-        TaskError: the task ended and no instance of it had ever run.
+        TaskEnded: the task ended and no instance of it had ever run.
         FlowplanError: the instance cannot be reached.
     """
     stream, access = stream_of(log_type), session.reading()
@@ -116,12 +116,14 @@ async def follow(
     if rest:
         yield rest.decode("utf-8", "replace")
     if not is_there:
-        raise TaskError(_nothing(task))
+        raise _nothing(task)
 
 
-def _nothing(task: Task) -> str:
-    if task.status is TaskStatus.CANCELLED:
-        return f"task {task.name} was cancelled before it ran, so it has no logs"
+def _nothing(task: Task) -> TaskError:
+    if task.is_terminal and not task.instances:
+        return TaskEnded(f"task {task.name} was {task.outcome} before it ran, so it has no logs")
     if task.is_terminal:
-        return f"task {task.name} ({task.status.value}) has no logs any more: its instances are gone"
-    return f"task {task.name} is {task.status.value} and has no instance yet; logs(follow=True) waits for one"
+        return TaskEnded(f"task {task.name} ({task.outcome}) has no logs any more: its instances are gone")
+    return TaskError(
+        f"task {task.name} is {task.status.value} and has no instance yet; logs(follow=True) waits for one"
+    )
