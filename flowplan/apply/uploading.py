@@ -145,5 +145,5 @@ def _late(address: Address, copy: asyncio.Task[None]) -> Diagnostic:
         f"{why[:1].upper()}{why[1:]}. The task was made, and waits for its code as long as its upload_timeout says, "
         "from when it runs; then it fails.",
         address=address,
-        suggestion=f"Send the code anew by replacing the task: flowplan apply --replace '{address}'.",
+        suggestion=f"Copy it when the task runs: flowplan upload '{address}'.",
     )

@@ -37,6 +37,7 @@ _COMMANDS = {
     "status": ("status", "Show how the recorded tasks stand."),
     "logs": ("logs", "Print what tasks have written."),
     "shell": ("shell", "Open a shell on an instance of a task, or run a command there."),
+    "upload": ("upload", "Copy the code of tasks to their instances, where an apply could not."),
     "wait": ("wait", "Wait until tasks run or have completed."),
     "cancel": ("cancel", "End tasks, and keep them on record as cancelled."),
     "graph": ("graph", "Draw the dependency graph."),

@@ -141,6 +141,26 @@ def test_code_too_large_to_embed_is_copied(project: Project) -> None:
     assert len(project.embedded().live_bids()) == 1
 
 
+def test_code_for_a_task_that_runs_too_late_is_copied_later(project: Project) -> None:
+    (project.root / "noise").write_bytes(os.urandom(30_000))
+    task = "instance_type: a100, max_price_per_hour: 3.0, command: wc -c <noise, image: ''"
+    project.write(f"stack: late\nprovider: {{region: us-central1-b}}\ntasks: {{only: {{{task}}}}}\n")
+    project.run("sandbox", "clock", "freeze", code=0)
+    process = project.start("apply", "--auto-approve")
+    assert process.stdout is not None
+    assert any("copying its code" in line for line in iter(process.stdout.readline, ""))
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.code == 130 and "flowplan upload 'task.only'" in ended.err
+    assert "has no task" not in project.run("upload", "task.only", "--timeout", "0.2", code=1).err
+    project.run("sandbox", "clock", "resume", code=0)
+    project.run("sandbox", "clock", "advance", "10m", code=0)
+    assert project.run("upload", "task.only", code=0).out == "task.only: its code is on its instances\n"
+    project.run("wait", "task.only", code=0)
+    assert project.run("logs", "task.only", code=0).out == "30000\n"
+    assert "It is completed." in project.run("upload", "task.only", code=1).err
+
+
 def test_ctrl_c_while_following_leaves_it_running(project: Project) -> None:
     project.write(LONG, "train.task.yaml")
     process = project.start("run", "train.task.yaml", "--follow", "--name", "long")
