@@ -147,15 +147,15 @@ async def open_embedded(
         yield Connection(provider, sandbox.access, is_local=True)
 
 
-def _timeouts(environ: Mapping[str, str]) -> dict[str, Any]:
-    """How long an answer may take, by FLOWPLAN_REQUEST_TIMEOUT; the client's own patience without it.
+def duration_of(environ: Mapping[str, str], name: str) -> float | None:
+    """The duration that an environment variable gives, in seconds; None without one.
 
     Raises:
         FlowplanError: it is no duration.
     """
-    text = environ.get("FLOWPLAN_REQUEST_TIMEOUT", "").strip()
+    text = environ.get(name, "").strip()
     if not text:
-        return {}
+        return None
     from flowplan.values.quantity import parse_duration
 
     try:
@@ -165,11 +165,19 @@ def _timeouts(environ: Mapping[str, str]) -> dict[str, Any]:
     except ValueError as error:
         raise FlowplanError(
             Diagnostic.error(
-                "FLOWPLAN_REQUEST_TIMEOUT cannot be read",
+                f"{name} cannot be read",
                 str(error),
                 suggestion="Write a duration such as 30s, or leave it out.",
             )
         ) from None
+    return seconds
+
+
+def _timeouts(environ: Mapping[str, str]) -> dict[str, Any]:
+    """How long an answer may take, by FLOWPLAN_REQUEST_TIMEOUT; the client's own patience without it."""
+    seconds = duration_of(environ, "FLOWPLAN_REQUEST_TIMEOUT")
+    if seconds is None:
+        return {}
     return {"connect_timeout": min(seconds, 10.0), "read_timeout": seconds, "total_timeout": 4 * seconds}
 
 

@@ -21,6 +21,7 @@ from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
 from flowplan.cli.fitting import refuse_changed_objects
 from flowplan.cli.outputs import settle_outputs
+from flowplan.cli.patience import patience
 from flowplan.cli.planning import Planned, look_at, with_observation
 from flowplan.cli.project import prepare_state
 from flowplan.cli.resuming import path_from_here, with_replacing
@@ -301,5 +302,6 @@ def _run_of(planned: Planned, connection: Connection, writer: Writer, snapshot: 
         new_suffix=lambda: secrets.token_hex(3),
         read_code=code,
         settings=Settings(planned.options.region),
+        patience=patience(teller.context.environ),
         names=names,
     )

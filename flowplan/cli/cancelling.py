@@ -19,6 +19,7 @@ from flowplan.apply.run import Failed, OutcomeUnknown, Run
 from flowplan.cli.code import read_code
 from flowplan.cli.context import Connection, Context
 from flowplan.cli.handles import Found, Target
+from flowplan.cli.patience import patience
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan
 from flowplan.ports import Observation, StoreError, Writer
@@ -171,6 +172,7 @@ class Leased:
             new_suffix=lambda: secrets.token_hex(3),
             read_code=lambda root: read_code(self.found.project.root / (root or ".")),
             settings=Settings(self.context.region(None)),
+            patience=patience(self.context.environ),
         )
 
 

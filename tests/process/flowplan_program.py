@@ -233,9 +233,9 @@ class EmbeddedApi(Listing):
 class Served(Listing):
     """``flowplan sandbox serve`` as a process; the sandbox's folder lies outside the project."""
 
-    def __init__(self, project: Project, home: Path) -> None:
+    def __init__(self, project: Project, home: Path, *more: str) -> None:
         self.project, self.home = project, home
-        self.process = project.start("sandbox", "serve", "--port", "0", "--home", str(home))
+        self.process = project.start("sandbox", "serve", "--port", "0", "--home", str(home), *more)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert "answers at http://127.0.0.1:" in line, line
