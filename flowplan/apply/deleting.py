@@ -91,10 +91,13 @@ async def finish_delete(run: Run, entry: Entry, keep: Record | None) -> None:
             keep = _without(run.records.get(entry.address), entry.id)
         elif keep is not None:
             keep = run.with_deposed(keep)
-        await run.together.commit(entry.number, Status.DONE, keep, None if keep else entry.address)
-        if entry.kind is Kind.TASK:
-            before = keep or run.records.get(entry.address)
+        now = run.records.get(entry.address)
+        # Why before the end of the entry: a run that dies in between has the key revoked by whoever settles it. Keys
+        # go by name, so that of an object replaced by one of the same name is left to the end of the other.
+        if entry.kind is Kind.TASK and not (now and now.id != entry.id and now.name == entry.name):
+            before = keep or now
             await launching.retire(run, before.config if before else {}, entry.name, entry.id)
+        await run.together.commit(entry.number, Status.DONE, keep, None if keep else entry.address)
         run.ended.add((entry.kind, entry.id))
         if keep is None:
             run.records.pop(entry.address, None)

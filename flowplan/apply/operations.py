@@ -69,8 +69,8 @@ async def create(run: Run, step: Step) -> Record:
                 continue
             raise OutcomeUnknown(unknown_outcome(entry, outcome.reason))
         if isinstance(outcome, Refused):
-            await run.together.commit(entry.number, Status.FAILED, None)
             await launching.retire(run, config, name, "")
+            await run.together.commit(entry.number, Status.FAILED, None)
             raise Failed(_point(run, change, outcome.diagnostic), outcome.transient)
         assert outcome.observed is not None
         record = adopt(entry, outcome.observed, run.records.get(step.address))
@@ -95,9 +95,11 @@ async def _with_key(
     except FlowplanError as error:
         await run.together.commit(entry.number, Status.FAILED, None)
         raise Failed(_point(run, change, error.diagnostics[0]), error.exit_code == 6) from None
+    anew = evolve(entry, number=0, digest=_digest(attributes["startup_script"]))
+    anew = await run.together.begin(anew)
+    # Why only now: at no moment may the key be without an entry that has it revoked, should this run die.
     await run.together.commit(entry.number, Status.FAILED, None)
-    entry = evolve(entry, number=0, digest=_digest(attributes["startup_script"]))
-    return await run.together.begin(entry)
+    return anew
 
 
 async def _resolve_create(

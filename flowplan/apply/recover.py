@@ -99,9 +99,9 @@ class _Recovery:
             await run.clock.sleep(pause)
         for entry in missed:
             if entry.operation is Operation.CREATE:
-                await run.together.commit(entry.number, Status.FAILED, None)
                 if entry.kind is Kind.TASK:
                     await launching.retire(run, entry.config, entry.name, "")
+                await run.together.commit(entry.number, Status.FAILED, None)
                 self._tell(entry, "interrupted create: nothing was made at the provider")
         return [entry for entry in missed if entry.operation is not Operation.CREATE]
 

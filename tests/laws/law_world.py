@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from random import Random
@@ -16,6 +17,9 @@ from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.sandbox import Sandbox
 from flowplan.state.journal import Entry, Operation
 from flowplan.state.rows import entry_of
+
+AIDS = ("/v2/api-keys", "/v2/lifecycle-scripts")
+"""What a task is given to end itself with; it goes with the task."""
 
 
 class Broken(AssertionError):
@@ -76,7 +80,16 @@ class LawWorld(World):
         for address, record in picture["records"].items():
             if address not in living:
                 record["attributes"] = {"completion": record["attributes"]["completion"]}
-        return picture
+        return {**picture, "keys without a task": self.forgotten_keys(picture)}
+
+    def forgotten_keys(self, picture: dict[str, Any]) -> list[str]:
+        """Keys that were made for a task and outlived it."""
+        with closing(self.sandbox()) as sandbox:
+            headers = {"authorization": f"Bearer {sandbox.api_key}"}
+            _, _, content = sandbox.handle("GET", "/v2/api-keys", "", headers, b"")
+        made = [key["name"] for key in json.loads(content) if key["deactivated_at"] is None]
+        names = {f"flow-task-{record.name}" for record in self.snapshot().records.values()}
+        return sorted(name for name in made if name.startswith("flow-task-") and name not in names)
 
     # -- the promises
 
@@ -89,6 +102,9 @@ class LawWorld(World):
 
     def sending(self, sent: Sent) -> None:
         """A mutating request is about to leave: is its intent on disk, and was all that came before it settled?"""
+        is_aid = sent.path.startswith(AIDS)
+        if is_aid and sent.method == "DELETE":
+            return  # taking away what only served a task does no harm at any time
         entries = self.open_entries()
         mine = [(token, entry) for token, entry in entries if _is_about(entry, sent)]
         if not mine:
@@ -117,6 +133,8 @@ class LawWorld(World):
 
 
 def _is_about(entry: Entry, sent: Sent) -> bool:
+    if sent.path.startswith(AIDS):
+        return entry.operation is Operation.CREATE
     if entry.operation is Operation.CREATE:
         return sent.target.partition(" ")[2] == entry.name or sent.method == "DELETE"
     return sent.target == entry.id or sent.path == "/v2/instances"

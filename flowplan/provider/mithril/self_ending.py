@@ -86,7 +86,7 @@ async def retire(provider: MithrilProvider, task: str, bid: str) -> None:
     """
     await _revoke(provider, key_name(task))
     for note in await _notes(provider, bid) if bid else ():
-        await provider.client.write("DELETE", f"/v2/lifecycle-scripts/{quote(note.fid, safe='')}")
+        await _take_away(provider, f"/v2/lifecycle-scripts/{quote(note.fid, safe='')}")
 
 
 async def read_note(provider: MithrilProvider, bid: str) -> Mapping[str, Any] | None:
@@ -113,6 +113,14 @@ async def read_note(provider: MithrilProvider, bid: str) -> Mapping[str, Any] | 
     return merge_records(failed or texts)
 
 
+async def _take_away(provider: MithrilProvider, path: str) -> None:
+    """Delete something, again where no one said that it was done: what is gone stays gone."""
+    for _ in range(_TRIES + 1):
+        got = await provider.client.write("DELETE", path)
+        if not isinstance(got, Failure) and got.status < 500:
+            return
+
+
 async def _revoke(provider: MithrilProvider, name: str) -> None:
     document = await provider.client.read("/v2/api-keys", what="API keys")
     try:
@@ -121,7 +129,7 @@ async def _revoke(provider: MithrilProvider, name: str) -> None:
         raise provider.api.misshapen("API keys", str(error)) from None
     for key in keys:
         if key.name == name and key.deactivated_at is None:
-            await provider.client.write("DELETE", f"/v2/api-keys/{quote(key.fid, safe='')}")
+            await _take_away(provider, f"/v2/api-keys/{quote(key.fid, safe='')}")
 
 
 async def _notes(provider: MithrilProvider, bid: str) -> list[_Note]:
