@@ -41,7 +41,7 @@ def main() -> int:
     print(
         f"{done.kills} processes killed ({moments}: at a request, before or after it, or at a time), "
         f"{done.signals} ended by SIGHUP or two SIGINT, {done.missed} ended by themselves first; "
-        f"{done.phases} times left in peace, {done.adopted} creations found and adopted then; "
+        f"{done.phases} times left in peace, {done.adopted} creations found and adopted; "
         f"0 orphans, 0 doubles, 0 lost, 0 locks to lift; {time.perf_counter() - began:.0f} s"
     )
     return 0

@@ -93,6 +93,7 @@ async def _with_key(
     try:
         attributes["startup_script"] = await launching.with_key(run, launch)
     except FlowplanError as error:
+        await launching.retire(run, launch.config, entry.name, "")  # perhaps one was made, and no one said so
         await run.together.commit(entry.number, Status.FAILED, None)
         raise Failed(_point(run, change, error.diagnostics[0]), error.exit_code == 6) from None
     anew = evolve(entry, number=0, digest=_digest(attributes["startup_script"]))

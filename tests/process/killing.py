@@ -128,6 +128,7 @@ class Soak:
             self.trap.set(number, how, strike)
         ended = finish(process)
         self.trap.set(0, "", lambda: None)
+        self.adopted += ended.out.count("adopted [id=")
         if ended.code == -signal.SIGKILL:
             self.kills += 1
             self.by_moment[how] = self.by_moment.get(how, 0) + 1

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Callable
 from contextlib import closing
 
@@ -154,35 +152,6 @@ def test_killed_in_the_midst_of_an_update(project: Project, served: Served, prox
     project.apply()
     assert [(b["fid"], b["limit_price"]) for b in served.live_bids()] == [(bid["fid"], "$4.00")]
     settled(project, served)
-
-
-def test_many_kills_at_any_moment_then_one_uncut_apply(project: Project, served: Served) -> None:
-    volumes = "".join(f"  v{i}: {{size_gb: 1, interface: file}}\n" for i in range(4))
-    tasks = "".join(
-        f"  t{i}:\n    instance_type: a100\n    max_price_per_hour: 3.0\n    upload_code: false\n"
-        f"    command: echo {i}\n"
-        + (f'    volumes: [{{volume: "{{{{ volume.v{i} }}}}", mount_path: /data}}]\n' if i < 4 else "")
-        + (f"    depends_on: [task.t{i - 4}]\n" if i >= 4 else "")
-        for i in range(8)
-    )
-    project.write(f"stack: many\nprovider: {{region: us-central1-b}}\nvolumes:\n{volumes}tasks:\n{tasks}")
-    chance = random.Random(20261123)
-    cut = 0
-    for _ in range(10):
-        process = project.start("apply", "--auto-approve", "--parallelism", "2")
-        try:
-            process.wait(chance.uniform(0.25, 0.75))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(PATIENCE_S)
-            cut += 1
-    assert cut
-    # The last owner is dead, so no lock has to be lifted by a person.
-    project.apply()
-    assert len(served.live_bids()) == 8 and len(served.live_volumes()) == 4
-    settled(project, served)
-    project.run("destroy", "--auto-approve", code=0)
-    assert served.live_ids() == [] and recorded(project) == []
 
 
 # -- signals

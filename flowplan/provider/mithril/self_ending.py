@@ -64,6 +64,9 @@ async def make_key(provider: MithrilProvider, task: str, now: datetime, lasts: t
         if isinstance(got, Failure):
             reason = got.reason
             continue  # perhaps it was made: then it is revoked first
+        if got.status >= 500:
+            reason = f"the provider answered with status {got.status}{got.trace}"
+            continue
         if not 200 <= got.status < 300:
             raise _no_key(f"the provider answered with status {got.status}{got.trace}")
         try:
