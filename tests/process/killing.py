@@ -95,7 +95,7 @@ class Soak:
         while self.kills < kills:
             command = ["apply", *LOSING, "--auto-approve", "--parallelism", str(chance.choice((1, 3, 10)))]
             if chance.random() < 0.15:
-                command = ["destroy", *LOSING, "--auto-approve"]
+                command = ["destroy", "--auto-approve"]
             self.project.write(random_stack(chance))
             for _ in range(chance.randint(2, 6)):
                 if self.kills < kills:
@@ -146,7 +146,7 @@ class Soak:
         assert recorded == self.served.live_ids(), (recorded, self.served.live_ids(), ended)
         names = [row["name"] for row in rows.json()["resources"]]
         assert len(names) == len(set(names))
-        plan = self.project.run("plan", *LOSING, *(["--destroy"] if command[0] == "destroy" else []), code=0)
+        plan = self.project.run("plan", *(["--destroy"] if command[0] == "destroy" else LOSING), code=0)
         assert "No changes." in plan.out and "interrupted" not in plan.out, plan
 
 
