@@ -73,7 +73,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder, report = Path(name), Path(name) / "seen.json"
         with served_project(folder) as served:
-            write_stack(served.folder, resources, QUOTA)
+            stack = write_stack(served.folder, resources, QUOTA)
+            # A task that ends itself has a key of its own, which is one more object and one more request.
+            stack.write_text(stack.read_text().replace("    terminate_on_exit: true\n", ""))
             done = subprocess.run(
                 [PYTHON, "-c", _CHILD, str(report)],
                 cwd=served.folder,
