@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
+
+from attrs import evolve
 
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Action, Costs, Mode, ResourceChange
@@ -14,11 +16,16 @@ from flowplan.values.address import Address, Kind
 _RENEWS = (Action.CREATE, Action.REPLACE)
 
 
-def costs_of(mode: Mode, changes: Sequence[ResourceChange], stack: Stack, snapshot: Snapshot) -> Costs:
-    """The costs of a stack before and after these changes."""
-    return Costs(
-        _sum(_recorded(snapshot)), _sum(hourly(mode, changes, stack, snapshot)), _sum(committed(changes))
-    )
+def costs_of(
+    mode: Mode,
+    changes: Sequence[ResourceChange],
+    stack: Stack,
+    snapshot: Snapshot,
+    skipped: Collection[Address] = (),
+) -> Costs:
+    """The costs of a stack before and after these changes; ``skipped`` is left as it is."""
+    after = hourly(mode, changes, stack, snapshot, skipped)
+    return Costs(_sum(_recorded(snapshot)), _sum(after), _sum(committed(changes)))
 
 
 def _sum(amounts: Iterator[float | None]) -> float | None:
@@ -38,13 +45,21 @@ def worst_case(attributes: Mapping[str, Any]) -> float | None:
 
 
 def hourly(
-    mode: Mode, changes: Sequence[ResourceChange], stack: Stack, snapshot: Snapshot
+    mode: Mode,
+    changes: Sequence[ResourceChange],
+    stack: Stack,
+    snapshot: Snapshot,
+    skipped: Collection[Address] = (),
 ) -> Iterator[float | None]:
     """What each task will cost in an hour at its limit price; None where that is not known."""
+    left = {address: snapshot.records[address] for address in skipped if address in snapshot.records}
+    yield from _recorded(evolve(snapshot, records=left))
     if mode is Mode.DESTROY:
         return
     targets = {change.address: change.targets for change in changes}
     for address, resource in stack.resources.items():
+        if address in skipped:
+            continue
         if address.kind is Kind.TASK and not _has_ended(address, snapshot, targets):
             config: Mapping[str, Any] = resource.config
             record = snapshot.records.get(address)

@@ -115,7 +115,7 @@ def _decide(
         moves=moves,
         skipped=tuple(sorted(scope.left_out)),
         refused=losses.refused,
-        costs=costs_of(options.mode, changes, stack, settled),
+        costs=costs_of(options.mode, changes, stack, settled, scope.left_out),
     )
 
 

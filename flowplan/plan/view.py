@@ -30,7 +30,9 @@ def plan_view(plan: Plan, stack: Stack, snapshot: Snapshot) -> dict[str, Any]:
         "mode": plan.mode.value,
         "summary": {**{word: counted[word] for word in words}, "unchanged": plan.unchanged},
         "changes": {str(change.address): _change(change) for change in plan.changes if not change.deposed},
-        "hourly_usd": _sum("plan.hourly_usd", hourly(plan.mode, plan.changes, stack, snapshot)),
+        "hourly_usd": _sum(
+            "plan.hourly_usd", hourly(plan.mode, plan.changes, stack, snapshot, frozenset(plan.skipped))
+        ),
         "committed_usd": _sum("plan.committed_usd", committed(plan.changes)),
     }
 

@@ -119,6 +119,13 @@ def test_an_update_shows_what_it_costs() -> None:
     assert "Costs: up to $4.50 an hour, at limit prices (was $3.00)." in text
 
 
+def test_what_is_left_out_costs_what_it_did() -> None:
+    one = stack(f"tasks: {{a: {task()}, b: {task()}}}")
+    dear = stack(f"tasks: {{a: {task().replace('3.0', '4.0')}, b: {task().replace('3.0', '90.0')}}}")
+    text = text_of(one, dear, options=PlanOptions(region=REGION, targets=("task.a",)))
+    assert "Costs: up to $7.00 an hour, at limit prices (was $6.00)." in text
+
+
 MOUNTS = "[{volume: '{{ volume.u }}', mount_path: /u}, {volume: '{{ volume.v }}', mount_path: /v}]"
 TWO = f"volumes: {{u: {volume()}, v: {volume()}}}\ntasks: {{a: {task(f'volumes: {MOUNTS}')}}}"
 
