@@ -233,7 +233,7 @@ def _absent(found: Any, key: str | None, body: Map, owner: Declaration | ModuleC
         f"when is false for {label}"
         if field == "when"
         else (
-            f"for_each has no key {key!r}"
+            f"for_each of {owner.label} has no key {key!r}"
             if key is not None
             else f"{label} has for_each, so each instance has a key"
         )

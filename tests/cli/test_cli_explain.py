@@ -108,3 +108,26 @@ def test_the_plan_as_json_explains_itself(told: Inline) -> None:
     assert why["value"] == {"before": "sleep 1000", "after": "sleep 2000"}
     assert told.run("show", "p.fplan", "--json").json() == document
     assert "# (because command changed" in told.run("show", "p.fplan").out
+
+
+def test_a_chain_leads_out_of_a_module_to_who_called_it(inline: Inline) -> None:
+    inline.write(
+        "variables: {size: {type: int}}\nlocals: {big: '{{ var.size * 2 }}'}\n"
+        "volumes: {v: {size_gb: '{{ local.big }}', interface: file}}\n",
+        "net/main.yaml",
+    )
+    stack = (
+        "stack: mods\nprovider: {region: us-central1-b}\nvariables: {gb: {type: int, default: 5}}\n"
+        "modules:\n  a:\n    source: ./net\n    for_each: [x, y]\n    with: {size: '{{ var.gb }}'}\n"
+    )
+    inline.write(stack)
+    inline.apply()
+    out = inline.run("explain", 'module.a["x"].volume.v', "--var", "gb=6").out
+    assert (
+        '    <- module.a["x"].local.big = 12  (net/main.yaml:2)\n'
+        '        <- module.a["x"].var.size = 6  (stack.yaml:8)\n'
+        "            <- var.gb = 6, from --var gb  (stack.yaml:3)\n"
+    ) in out
+    inline.write(stack.replace("[x, y]", "[x]"))
+    out = inline.run("explain", 'module.a["y"].volume.v').out
+    assert "    <- for_each of module.a has no key 'y'  (stack.yaml:7)\n" in out
