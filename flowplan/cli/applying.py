@@ -91,6 +91,7 @@ def apply_plan(context: Context, planned: Planned, wish: Wish, teller: Teller | 
         return _nothing_to_do(planned, teller)
     if not wish.approved and not _confirm(context, plan):
         teller.say(f"\n{'Destroy' if plan.mode is Mode.DESTROY else 'Apply'} cancelled.")
+        teller.nothing(planned, ExitCode.ERROR)
         return ExitCode.ERROR
     return asyncio.run(_apply(context, planned, wish, teller))
 

@@ -27,6 +27,7 @@ from flowplan.report.live import TICK_S, LiveReporter
 from flowplan.report.plan_text import render_plan
 from flowplan.report.summary import counts_of, render_summary
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+from flowplan.values.exit_code import ExitCode
 
 
 @frozen
@@ -172,7 +173,7 @@ class Teller:
         self._end(planned.plan.mode, result, None if result.ok else again, exit_code)
 
     def nothing(self, planned: Planned, exit_code: int) -> None:
-        """The last line where the plan may not be applied."""
+        """The last line where the plan may not be applied, or someone said no."""
         first = next((d for d in planned.plan.diagnostics if d.is_error), None)
         self._end(planned.plan.mode, Result(fatal=first), None, exit_code)
 
@@ -282,6 +283,11 @@ def told(context: Context, wanted: Telling, work: Callable[[Teller], int]) -> in
     with telling(context, wanted) as teller:
         try:
             return work(teller)
+        except KeyboardInterrupt:
+            if teller.json_to:
+                stopped = Diagnostic.error("Interrupted", "Nothing was changed.")
+                teller.broken_off(FlowplanError(stopped, exit_code=ExitCode.INTERRUPTED))
+            raise
         except FlowplanError as error:
             if not teller.json_to:
                 raise

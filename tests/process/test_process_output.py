@@ -161,3 +161,19 @@ def test_there_is_one_summary_however_often_it_is_interrupted(
     assert ended.code == 130
     assert ended.text.count("Apply interrupted.") == 1 and ended.text.count("To go on:") == 1
     assert "In flight" in ended.out and "Not started:\n    task.hello (create)" in ended.out
+
+
+def test_a_stream_that_is_interrupted_before_anything_began_ends_with_a_summary(
+    project: Project, served: Served, proxy: Proxy
+) -> None:
+    project.write(HELLO)
+    gate = proxy.gate("GET", "/v2/projects", "before")
+    process = project.start("apply", "--auto-approve", "--json")
+    reach(gate, process)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    gate.open(drop=True)
+    assert ended.code == 130
+    lines = [json.loads(line) for line in ended.out.splitlines()]
+    assert [line["type"] for line in lines] == ["version", "diagnostic", "summary"]
+    assert lines[-1]["exit_code"] == 130 and not served.live_ids()
