@@ -13,7 +13,14 @@ import click
 from attrs import define, evolve, field, frozen
 
 from flowplan import __version__
-from flowplan.cli.project import Project, StackFiles, find_project, prepare_state, read_stack_files
+from flowplan.cli.project import (
+    Project,
+    StackFiles,
+    find_project,
+    prepare_state,
+    read_stack_files,
+    same_stack,
+)
 from flowplan.lang.stack import ProviderSettings, Results, Source, Stack
 from flowplan.report.diagnostics import render_diagnostics
 from flowplan.report.paint import Paint, wants_colour
@@ -209,6 +216,8 @@ class Context:
             FlowplanError: two files claim the name.
         """
         if not snapshot.records or not snapshot.source or snapshot.source == loaded.files.label:
+            return
+        if same_stack(loaded.project, snapshot.source, loaded.files.label):
             return
         if (loaded.project.root / snapshot.source).exists():
             raise FlowplanError(

@@ -16,7 +16,7 @@ from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.wiring import Project, find_project, prepare_state
 
 __all__ = [
-    "Project", "StackFiles", "find_project", "prepare_state", "read_source", "read_stack_files", "shown_path",
+    "Project", "StackFiles", "find_project", "prepare_state", "read_source", "read_stack_files", "same_stack", "shown_path",
 ]  # fmt: skip
 
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -86,6 +86,16 @@ def _read_all(folder: Path, names: Collection[str]) -> Iterator[Source]:
             most = f"They may have {LIMIT_FOLDER_BYTES // 1024**2} MiB altogether."
             raise FlowplanError(Diagnostic.error(f"The stack files in {folder} are too large", most))
         yield source
+
+
+def same_stack(project: Project, one: str, other: str) -> bool:
+    """Whether two labels mean the same text: a folder, and the only stack file in it."""
+    for folder, file in ((one, other), (other, one)):
+        place, path = project.root / folder, project.root / file
+        if place.is_dir() and path.is_file() and path.parent.resolve() == place.resolve():
+            names = [e.name for e in place.iterdir() if is_stack_file(e.name) and not e.name.startswith(".")]
+            return names == [path.name]
+    return False
 
 
 def read_source(path: Path) -> Source:

@@ -422,3 +422,22 @@ def test_a_lost_task_is_made_again_or_kept_or_complained_of(inline: Inline) -> N
     assert {c["address"]: c["actions"] for c in document["resource_changes"]} == {"task.a": ["create"]}
     assert "task.c was lost" in ended.err
     assert "lifecycle.on_lost is keep" in inline.run("explain", "task.b").out
+
+
+# -- where the stack is
+
+
+def test_a_folder_and_the_only_stack_in_it_are_one_stack(inline: Inline) -> None:
+    inline.write(stack({"v": ""}))
+    inline.apply()
+    assert "No changes." in inline.run("plan", "stack.yaml").out
+    inline.apply("stack.yaml")
+    unchanged(inline)
+    inline.write(stack({"w": ""}), "other.yaml")
+    assert "Two stacks are called modes" in inline.run("plan", "other.yaml", code=1).err
+
+
+def test_what_is_no_plan_is_not_explained(inline: Inline) -> None:
+    inline.write(stack(tasks={"a": "depends_on: [task.b]", "b": "depends_on: [task.a]"}))
+    ended = inline.run("explain", "task.a", code=1)
+    assert "dependency cycle" in ended.err and ended.out == ""

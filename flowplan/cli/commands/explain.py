@@ -55,10 +55,10 @@ def command(
     mode = Mode.DESTROY if destroy else Mode.NORMAL
     planned = plan_stack(context, loaded, mode, refresh, PlanOptions(**asked))
     question = planned.question()
+    if planned.plan.has_errors and not planned.plan.changes and not planned.plan.unchanged:
+        raise FlowplanError(*planned.plan.diagnostics)  # it did not come to a plan
     found = explain(question, wanted)
     if found is None:
-        if planned.plan.has_errors and planned.plan.is_empty:
-            raise FlowplanError(*planned.plan.diagnostics)
         known = sorted({str(a) for a in (*loaded.stack.resources, *planned.snapshot.records)})
         keyed = [text for text in known if text.startswith(f"{address}[")]
         advice = f"Choose one of {', '.join(keyed[:8])}." if keyed else did_you_mean(address, known)
