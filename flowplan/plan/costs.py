@@ -24,8 +24,11 @@ def costs_of(
     skipped: Collection[Address] = (),
 ) -> Costs:
     """The costs of a stack before and after these changes; ``skipped`` is left as it is."""
+    before = _sum(_recorded(snapshot))
+    if not changes:
+        return Costs(before, before, 0.0)
     after = hourly(mode, changes, stack, snapshot, skipped)
-    return Costs(_sum(_recorded(snapshot)), _sum(after), _sum(committed(changes)))
+    return Costs(before, _sum(after), _sum(committed(changes)))
 
 
 def _sum(amounts: Iterator[float | None]) -> float | None:
