@@ -308,3 +308,65 @@ def _flow(text: str, at: int, base: int, depth: int) -> tuple[Any, int]:
         at = _SPACES.match(text, at + 1).end()  # type: ignore[union-attr]
         if text[at : at + 1] in (closing, ""):
             return UNSURE, at  # a comma at the end: rare
+
+
+def end_in_block(text: str, start: int, line_start: int) -> int:
+    """The offset where the key or value ends that starts at ``start``, in a text that `read_block` has read.
+
+    Where neither starts there, the end of the line.
+    """
+    stop = text.find("\n", start)
+    line = text[line_start:stop]
+    said = _line(line)
+    at = start - line_start
+    if said is None or said[0] == _SKIP or at >= len(line):
+        return max(start, line_start + len(line.rstrip(" ")))
+    form, column, _, key, value_at, _ = said
+    if form == _FLOW and at >= value_at:
+        end = _end_in_flow(line, at)
+    elif key is not _NO_KEY and at == column:
+        first = line[at]
+        end = line.index(first, at + 1) + 1 if first in "\"'" else line.index(":", at)
+        while first not in "\"'" and line[end + 1 : end + 2] not in ("", " "):
+            end = line.index(":", end + 1)
+    elif at != value_at or form == _OPEN:
+        return max(start, line_start + len(line.rstrip(" "))) if form != _OPEN or at != value_at else start
+    elif form == _TEXT:
+        return _end_of_text(text, stop)
+    elif line[at] in "\"'":
+        end = line.index(line[at], at + 1) + 1
+    else:
+        comment = line.find(" #", at)
+        end = len(line[: comment if comment >= 0 else len(line)].rstrip(" "))
+    return line_start + end
+
+
+def _end_in_flow(line: str, at: int) -> int:
+    """Where what starts at ``at`` of a line ends, inside brackets or with them."""
+    first = line[at]
+    if first in "{[":
+        return _flow(line, at, 0, 0)[1]
+    if first in "\"'":
+        return line.index(first, at + 1) + 1
+    named = _FLOW_KEY.match(line, at)
+    if named is not None:
+        return named.end() - 1
+    word = _WORD.match(line, at)
+    return at + len(word[0].rstrip(" ")) if word is not None else len(line.rstrip(" "))
+
+
+def _end_of_text(text: str, stop: int) -> int:
+    """Where the text of many lines ends that begins below the line that ends at ``stop``: with its last line that is not empty."""
+    end, inner = stop, -1
+    while stop >= 0:
+        begins, stop = stop + 1, text.find("\n", stop + 1)
+        line = text[begins : stop if stop >= 0 else len(text)]
+        bare = line.lstrip(" ")
+        if not bare:
+            continue
+        if inner < 0:
+            inner = len(line) - len(bare)
+        if len(line) - len(bare) < inner:
+            break
+        end = begins + len(line.rstrip(" "))
+    return end

@@ -40,7 +40,7 @@ def parse_document(path: str, text: str, secret: bool = False) -> tuple[Document
     try:
         root = read_block(text) if len(text) <= MAX_CHARACTERS else UNSURE
         if root is not UNSURE:
-            document.root = root
+            document.root, document.is_block = root, True
             return document, Diagnostics()
         from flowplan.lang.compose import compose
 

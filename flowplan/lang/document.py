@@ -64,6 +64,8 @@ class Document:
         self.text = text
         self.secret = secret
         self.root: Any = None
+        self.is_block = False
+        """Whether the text is of the plain block form (`flowplan.lang.block`), whose ends are found without a parser."""
         self._secrets: list[tuple[int, Any]] = []
         self._hidden: set[int] | None = None
         self._veiled: list[tuple[int, int]] | None = None
@@ -111,10 +113,11 @@ class Document:
             return True
         if self._hidden is None:
             self._hidden = self._find_hidden()
-        if self.root is None and self._veiled is None:
+        if self.root is not None or number in self._hidden:
+            return number in self._hidden
+        if self._veiled is None:
             self._veiled = veiled(self.text)
-        veil = self._veiled if self.root is None else ()
-        return number in self._hidden or any(first <= number <= last for first, last in veil or ())
+        return any(first <= number <= last for first, last in self._veiled)
 
     def _find_hidden(self) -> set[int]:
         found: set[int] = set()
@@ -166,6 +169,10 @@ class Document:
 
     def end_of(self, start: int) -> int:
         """The offset where the node that starts at ``start`` ends; the end of its line where no scalar starts there."""
+        if self.is_block:
+            from flowplan.lang.block import end_in_block
+
+            return end_in_block(self.text, start, self.start_of(self.position(start)[0]))
         if self._ends is None:
             import yaml
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,25 @@ def agrees(text: str) -> bool:
     problems = compose(document)
     assert not list(problems), (text, [one.summary for one in problems])
     assert same(found, document.root), (text, found, document.root)
+    quick = Document("s.yaml", text)
+    quick.root, quick.is_block = found, True
+    for mark in marks(found):
+        assert quick.end_of(mark) == document.end_of(mark), (
+            text,
+            mark,
+            quick.end_of(mark),
+            document.end_of(mark),
+        )
     return True
+
+
+def marks(value: Any) -> Iterator[int]:
+    """Every offset that a value knows."""
+    if type(value) in (Map, Seq):
+        yield value.at
+        yield from value.marks
+        for item in value.values() if type(value) is Map else value:
+            yield from marks(item)
 
 
 def test_the_plain_form_is_read() -> None:

@@ -184,7 +184,8 @@ class Sequence:
         self._in_order(made, snapshot)
         if made.changes:
             self._is_least(chance, world, stack, made)
-        self._apply(world, stack, made, snapshot)
+        if not self._apply(world, stack, made, snapshot):
+            return False
         left, _, _ = self._plan(world, stack)
         if not left.is_empty and not self._runs_again_anyway(left, stack):
             raise self.broken(
@@ -267,8 +268,8 @@ class Sequence:
 
     def _apply(
         self, world: PlannedWorld, stack: Stack, made: Plan, before: Snapshot, mode: Mode = Mode.NORMAL
-    ) -> None:
-        """Execute the very plan, and hold what happened against its order."""
+    ) -> bool:
+        """Execute the very plan, and hold what happened against its order; False where a task that is waited for failed."""
         world.listener.events.clear()
 
         async def main(provider: MithrilProvider) -> Any:
@@ -285,6 +286,10 @@ class Sequence:
                 return result
 
         result = world.run(main)
+        said = [e.diagnostic for e in world.listener.events if e.kind is EventKind.FAILED and e.diagnostic]
+        if said and all("failed with exit code" in one.summary for one in said):
+            self.told.append(f"failed, as it should: {[one.summary for one in said]}")
+            return False
         if result.failed or result.fatal:
             raise self.broken(
                 "convergence: an apply of a good plan failed",
@@ -311,6 +316,7 @@ class Sequence:
                     raise self.broken("ordering: begun before what it needs was done", ids[key], late)
             elif event.kind is EventKind.DONE:
                 ended.add(ids[key])
+        return True
 
     def _save_outputs(self, stack: Stack, run: Any, snapshot: Snapshot, writer: Any, mode: Mode) -> None:
         from flowplan.values.value import is_known, resolve, seal
