@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from flowplan.graph.build import Edge, Graph, build
-from flowplan.graph.order import find_cycle, ranks, topological
+from flowplan.graph.order import CycleFound, find_cycle, ranks, topological
 
-__all__ = ["Edge", "Graph", "build", "find_cycle", "ranks", "topological"]
+__all__ = ["CycleFound", "Edge", "Graph", "build", "find_cycle", "ranks", "topological"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from flowplan.graph import Graph, build, topological
+from flowplan.graph import CycleFound, build, topological
 from flowplan.lang.stack import Removed, Stack
 from flowplan.plan.before_destroy import check_made_first, made_first
 from flowplan.plan.change import Mode, Plan, PlanOptions
@@ -77,7 +77,11 @@ def _decide(
     settled, moves, problems = apply_moves(stack, settled)
     found.extend(problems)
     graph = build(stack, settled)
-    if circle := graph.cycle():
+    try:
+        order = topological(graph.needs, key=lambda address: address.sort_key)
+    except CycleFound:
+        circle = graph.cycle()
+        assert circle is not None, "what has no order has a circle"
         return evolve(base, diagnostics=(*found.in_order(), circle), moves=moves)
     imported: Mapping[Address, Record] = {}
     let_go: Mapping[Address, Removed] = {}
@@ -89,7 +93,7 @@ def _decide(
     scope = find_scope(graph, settled, stack.resources, options)
     found.extend(scope.problems)
     walk = Walk(stack, settled, observation, options, scope, imported, let_go)
-    changes = [change for address in _order(graph) for change in walk.visit(address)]
+    changes = [change for address in order for change in walk.visit(address)]
     changes.sort(key=lambda change: (change.address.sort_key, change.deposed))
     found.extend(walk.found)
     changes, because = made_first(stack, graph, with_detachments(changes))
@@ -117,10 +121,6 @@ def _decide(
         refused=losses.refused,
         costs=costs_of(options.mode, changes, stack, settled, scope.left_out),
     )
-
-
-def _order(graph: Graph) -> list[Address]:
-    return topological(graph.needs, key=lambda address: address.sort_key)
 
 
 def _refresh(
