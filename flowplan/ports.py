@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
-from flowplan.launch import Ending
 from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer, Quota, Quote
 from flowplan.state.history import Serial
 from flowplan.state.journal import Entry, Status, Timing
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+if TYPE_CHECKING:
+    from flowplan.launch import Ending  # it brings Jinja along
 
 __all__ = [
     "Ambiguous",

@@ -52,5 +52,35 @@ def test_help_imports_no_library_but_click(project: Project, arguments: tuple[st
 def test_validate_imports_no_network_no_graph_library_and_no_database(project: Project) -> None:
     project.write(HELLO)
     found = imported(project, "-m", "flowplan", "validate")
-    assert {"yaml", "jinja2"} <= found
+    assert "flowplan.lang.loader" in found
     assert not found & {"httpx", "networkx", "starlette", "uvicorn", "sqlite3", "rich"}
+
+
+PLAIN = """
+stack: plain
+volumes:
+  data: {size_gb: 1, interface: file}
+tasks:
+  train:
+    command: echo hi
+    instance_type: a100
+    max_price_per_hour: 3.0
+    upload_code: false
+    volumes: [{volume: "{{ volume.data }}", mount_path: /data}]
+"""
+
+
+def test_a_plan_of_plain_references_imports_neither_yaml_nor_jinja_nor_a_graph_library(
+    project: Project,
+) -> None:
+    project.write(PLAIN)
+    found = imported(project, "-m", "flowplan", "plan", "--refresh=false")
+    assert "flowplan.plan.planner" in found
+    assert not found & {"yaml", "jinja2", "cattrs", "networkx", "httpx", "rich", "starlette", "uvicorn"}
+
+
+def test_a_plan_that_asks_the_sandbox_imports_no_terminal_library(project: Project) -> None:
+    project.write(PLAIN)
+    found = imported(project, "-m", "flowplan", "plan")
+    assert "httpx" in found
+    assert not found & {"yaml", "jinja2", "networkx", "rich", "pygments"}

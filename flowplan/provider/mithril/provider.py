@@ -8,10 +8,9 @@ import re
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from flowplan.launch import Ending
 from flowplan.ports import Ambiguous, Done, Handle, HistoryEvent, Observation, Observed, Outcome, Refused
 from flowplan.provider.failure import TRANSIENT
 from flowplan.provider.http import Answer, Client
@@ -31,6 +30,9 @@ from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
 from flowplan.values.quantity import parse_instant
 from flowplan.values.value import Sensitive, leaves, reveal
+
+if TYPE_CHECKING:
+    from flowplan.launch import Ending  # it brings Jinja along
 
 Document = Bid | Reservation | Volume
 _PATHS = {Kind.TASK: "/v2/spot/bids", Kind.RESERVATION: "/v2/reservation", Kind.VOLUME: "/v2/volumes"}
