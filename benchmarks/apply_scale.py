@@ -7,7 +7,8 @@ memory read from the system. The sandbox (another process) runs nothing. Prints 
 
 - it sends more requests than one for each mutation, besides the lists (and the one SSH key that is made known),
 - the lists are more than the pages of what there is,
-- the last hundred commits take more than 1.5 times the CPU time of the first hundred (medians), or
+- the last hundred commits take more than 1.5 times the CPU time of the first hundred, for each resource in them
+  (medians), or
 - memory grows by more than a quarter between a fifth of the work and its end.
 """
 
@@ -36,7 +37,8 @@ from flowplan.backend.writer import SqliteWriter
 from flowplan.cli.main import run
 
 requests, commits, memory = Counter(), [], []
-send, commit = httpx.AsyncHTTPTransport.handle_async_request, SqliteWriter.commit
+send, commit = httpx.AsyncHTTPTransport.handle_async_request, SqliteWriter.commit_all
+done = 0
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
@@ -45,16 +47,19 @@ async def counted(self, request):
     requests[request.method, request.url.path.split("/")[2] + "/" + request.url.path.split("/")[-1][:4]] += 1
     return await send(self, request)
 
-def timed(self, *given, **more):
+def timed(self, ended):
+    global done
+    ended = list(ended)
     begun = time.thread_time(), time.perf_counter()
-    done = commit(self, *given, **more)
-    commits.append((time.thread_time() - begun[0], time.perf_counter() - begun[1]))
-    if len(commits) % 100 == 0:
+    commit(self, ended)
+    cost = time.thread_time() - begun[0], time.perf_counter() - begun[1]
+    commits.append([one / len(ended) for one in cost])
+    if (done + len(ended)) // 100 > done // 100:
         memory.append(resident())
-    return done
+    done += len(ended)
 
 httpx.AsyncHTTPTransport.handle_async_request = counted
-SqliteWriter.commit = timed
+SqliteWriter.commit_all = timed
 begun, cpu = time.perf_counter(), time.process_time()
 code = run(["apply", "--auto-approve"])
 seen = {"code": code, "requests": [[*key, n] for key, n in requests.items()], "commits": commits, "memory": memory,
