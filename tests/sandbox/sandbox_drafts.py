@@ -60,6 +60,7 @@ class Drafts:
         self.pool: dict[str, list[str]] = {}
         self.orders: dict[str, Mapping[str, Any]] = {}
         """Reservations by their ids, as they were last shown."""
+        self._paused: list[str] = []
 
     def learn(self, answer: Any) -> None:
         """Remember the ids and cursors of an answer."""
@@ -118,7 +119,10 @@ class Drafts:
         elif label in ("PATCH /v2/instances", "POST /v2/instances/{instance_fid}/refresh-boot-disk"):
             known = [fid for one in self.orders.values() for fid in one["instances"]]
             if known and "instances" in body:
-                body["instances"] = [random.choice(known)]
+                body["instances"] = [random.choice(known[-6:])]
+                body["status"] = random.choice(("STATUS_PAUSED", "STATUS_PAUSED", "STATUS_RUNNING"))
+                if body["status"] == "STATUS_PAUSED":
+                    self._paused += body["instances"]
             body.pop("image_version", None)
         elif label == "PATCH /v2/spot/bids/{bid_fid}":
             body.pop("memory_gb", None)
@@ -139,8 +143,8 @@ class Drafts:
 
     def _place(self, label: str, name: str, random: Random) -> str:
         reserved = [fid for one in self.orders.values() for fid in one["instances"]]
-        if label.endswith("/refresh-boot-disk") and reserved and random.random() < 0.7:
-            return random.choice(reserved)
+        if label.endswith("/refresh-boot-disk") and random.random() < 0.8 and (self._paused or reserved):
+            return random.choice(self._paused[-3:] or reserved)
         return self._one(PLACES[name], random)
 
     def _value(
