@@ -211,3 +211,21 @@ def test_a_file_for_events_that_cannot_be_written(inline: Inline) -> None:
     )
     full = inline.run("apply", "--auto-approve", "--json-into", "/dev/full", code=0)
     assert full.err.count("cannot be written any more") == 1 and "2 added" in full.out
+
+
+def test_no_secret_is_in_any_line(inline: Inline) -> None:
+    inline.write(
+        stack(
+            "variables: {key: {type: string, sensitive: true}}\n"
+            f"tasks: {{a: {TASK % SECRET}, bad: {CHEAP % SECRET}}}\n"
+            "outputs: {plain: {value: 1}, hidden: {value: 'x-{{ var.key }}', sensitive: true}}"
+        )
+    )
+    options = ["--auto-approve", "--json", "--json-into", "e.jsonl", "--var", "key=hunter2"]
+    failed = inline.run("apply", *options, code=ExitCode.PARTLY)
+    inline.edit("0.1", "3.0")
+    done = inline.run("apply", *options, code=0)
+    (outputs,) = [one["outputs"] for one in events(done.out) if one["type"] == "outputs"]
+    assert outputs == {"hidden": {"sensitive": True}, "plain": {"sensitive": False, "value": 1}}
+    for text in (failed.out, failed.err, done.out, done.err, (inline.root / "e.jsonl").read_text()):
+        assert "hunter2" not in text

@@ -9,6 +9,7 @@ from attrs import evolve
 from plan_builders import REGION, empty, observe, recorded, stack, task, volume
 from plan_cases import with_life
 
+from flowplan.plan import estimates
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.costs import costs_of
 from flowplan.plan.estimates import terms_of, wanted_quotes
@@ -60,6 +61,22 @@ def test_what_is_destroyed_first_gives_its_own_back_and_what_is_made_first_does_
     assert said(planned(first, before, SPOT)) == [
         "The quota Spot a100 has 2 instances left, and this needs 3 more"
     ]
+
+
+def test_names_of_types_are_compared_once_however_much_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each quota once looked at each offer for each resource: a minute of work for two thousand resources."""
+    calls: list[str] = []
+    honest = estimates.is_offer_of
+
+    def counted(offer: Offer, wanted: str) -> bool:
+        calls.append(wanted)
+        return honest(offer, wanted)
+
+    monkeypatch.setattr(estimates, "is_offer_of", counted)
+    quotas = [evolve(SPOT, name=f"q{n}") for n in range(20)]
+    many = stack("tasks: {" + ", ".join(f"t{n}: {task()}" for n in range(50)) + "}")
+    assert len(said(planned(many, empty(), *quotas))) == 20
+    assert len(calls) <= len(OFFERS)
 
 
 def test_storage_counts_gigabytes() -> None:
