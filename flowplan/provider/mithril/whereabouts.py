@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flowplan.provider.mithril.codecs import task_has_ended
 from flowplan.provider.mithril.handles import SSH_USER, split_destination
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.provider.mithril.self_ending import read_note
@@ -17,13 +18,13 @@ class Whereabouts:
         self._provider = provider
 
     async def nodes(self, task_id: str) -> int:
-        """How many instances a task has; 0 for one that has none yet or does not exist.
+        """How many instances a task has; 0 for one that has none yet or any more, or does not exist.
 
         Raises:
             FlowplanError: the provider cannot be asked.
         """
         bid = await self._provider.api.bid(task_id)
-        return len(bid.instances) if bid else 0
+        return len(bid.instances) if bid is not None and not task_has_ended(bid.status) else 0
 
     async def destination(self, task_id: str, node: int) -> tuple[str, int, str] | None:
         """Host, port and user of a node; None without such a node or while it has no address.
@@ -32,7 +33,7 @@ class Whereabouts:
             FlowplanError: the provider cannot be asked.
         """
         bid = await self._provider.api.bid(task_id)
-        if bid is None or not 0 <= node < len(bid.instances):
+        if bid is None or task_has_ended(bid.status) or not 0 <= node < len(bid.instances):
             return None
         project = bid.project or await self._provider.project()
         for one in await self._provider.api.instances(project, [task_id]):
