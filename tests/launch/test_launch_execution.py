@@ -464,6 +464,22 @@ def test_an_image_is_run_by_docker_where_docker_works(tmp_path: Path) -> None:
     assert not any("hush" in word for word in argv)
 
 
+def test_docker_is_started_anew_on_a_volume_for_its_images(tmp_path: Path) -> None:
+    (tmp_path / "mnt/images").mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.write_text(
+        '#!/bin/sh\n[ "$1" = restart ] && echo "$@ $(ls -d "$FLOW_ROOT/var/lib/docker")" >>"$FLOW_ROOT/told"\n'
+    )
+    systemctl.chmod(0o755)
+    path = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    volumes = [{"name": "images", "mount_path": "/var/lib/docker", "interface": "block"}]
+    done = run(tmp_path, {"command": "true", "volumes": volumes, "allow_docker_cache": True}, path)
+    assert done.returncode == 0, done.stderr
+    root = tmp_path / "root"
+    assert (root / "told").read_text() == f"restart docker {root}/var/lib/docker\n"
+
+
 def test_without_docker_the_host_runs_it_and_says_so(tmp_path: Path) -> None:
     done = run(tmp_path, {"command": "echo hi", "image": "repo/image:1"})
     assert done.stdout == b"hi\n"
@@ -506,6 +522,7 @@ MATRIX: list[dict[str, Any]] = [
     {"upload_strategy": "scp"},
     {"terminate_on_exit": True},
     {"max_run_time_hours": 1},
+    {"volumes": [{"name": "a", "mount_path": "/var/lib/docker"}], "allow_docker_cache": True},
 ]
 
 

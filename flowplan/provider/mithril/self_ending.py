@@ -57,9 +57,11 @@ async def make_key(provider: MithrilProvider, task: str, now: datetime, lasts: t
         FlowplanError: none can be made.
     """
     project, reason = await provider.project(), ""
-    body = {"name": key_name(task), "expires_at": format_instant(now + min(lasts, _LONGEST_LIFE))}
     for _ in range(_TRIES):
-        await _revoke(provider, body["name"])
+        await _revoke(provider, key_name(task))
+        # By the provider's clock, which it has just told: it is the one that decides what has expired.
+        until = (provider.client.heard_at or now) + min(lasts, _LONGEST_LIFE)
+        body = {"name": key_name(task), "expires_at": format_instant(until)}
         got = await provider.client.write("POST", "/v2/api-keys", body)
         if isinstance(got, Failure):
             reason = got.reason
