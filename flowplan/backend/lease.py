@@ -116,13 +116,14 @@ def take(
     return info
 
 
-def lock_lines(info: LockInfo, now: datetime) -> list[str]:
+def lock_lines(info: LockInfo, path: Path, now: datetime) -> list[str]:
     """A lease as Terraform shows its locks, with what it does not say: expiry, token, progress, process."""
     age = format_duration(max((now - info.created_at).total_seconds(), 0))
     left = (info.expires_at - now).total_seconds()
     end = f"in {format_duration(max(left, 0))} unless it is renewed" if left > 0 else "it has run out"
     return [
         f"  ID:        {info.id}",
+        f"  Path:      {path}",
         f"  Operation: {info.operation}",
         f"  Who:       {info.who} (process {info.pid} on {info.host})",
         f"  Version:   {info.version}",
@@ -134,9 +135,11 @@ def lock_lines(info: LockInfo, now: datetime) -> list[str]:
     ]
 
 
-def held(row: sqlite3.Row, now: datetime) -> StoreError:
+def held(row: sqlite3.Row, path: Path, now: datetime) -> StoreError:
     """The refusal of a lease that someone else has."""
-    detail = "\n".join(["Another flowplan is writing this stack. Lock info:", *lock_lines(lock_of(row), now)])
+    detail = "\n".join(
+        ["Another flowplan is writing this stack. Lock info:", *lock_lines(lock_of(row), path, now)]
+    )
     return StoreError(
         Diagnostic.error(
             f"Stack {row['stack']} is locked",

@@ -123,7 +123,7 @@ class SqliteBackend:
                         info = self._take(db, stack, source, operation)
                         break
                 if time.monotonic() >= deadline:
-                    raise lease.held(held, self._now())
+                    raise lease.held(held, self.path, self._now())
                 time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
         writer = SqliteWriter(
             self.path, db, stack, info, self._now, self._lease_s, lambda damage: self._told(db, stack, damage)
@@ -183,7 +183,7 @@ class SqliteBackend:
         if found == FORMAT:
             return
         for row in db.execute("SELECT stack FROM leases").fetchall():
-            held = _old_holder(db, row["stack"], self._now())
+            held = _old_holder(db, row["stack"], self.path, self._now())
             if held is not None:
                 raise held
         upgrade(db, found)
@@ -213,12 +213,12 @@ class SqliteBackend:
         return told(db, self.path, stack, str(damage))
 
 
-def _old_holder(db: sqlite3.Connection, stack: str, now: datetime) -> StoreError | None:
+def _old_holder(db: sqlite3.Connection, stack: str, path: Path, now: datetime) -> StoreError | None:
     """The refusal where a writer of an older flowplan is at work on any stack of the file."""
-    seen = as_now(db, version(db, Path()))
+    seen = as_now(db, version(db, path))
     try:
         held = lease.holder(seen, stack, now)
-        return None if held is None else lease.held(held, now)
+        return None if held is None else lease.held(held, path, now)
     finally:
         seen.close()
 

@@ -24,7 +24,7 @@ def unlock(context: Context, stack: str | None, lock_id: str | None, approved: b
         if lock is None:
             click.echo(f"Stack {clean(name)} is not locked.")
             return 0
-        said = [clean(line) for line in lock_lines(lock, SystemClock().now())]
+        said = [clean(line) for line in lock_lines(lock, backend.path, SystemClock().now())]
         if lock_id is not None and lock_id != lock.id:
             raise FlowplanError(
                 Diagnostic.error(
