@@ -114,9 +114,12 @@ def made(seed: int, number: int) -> Case:
     """Case ``number`` of a seed."""
     chance = random.Random(f"{seed}/{number}")
     secret = MARK + "".join(chance.choices(_ALPHABET, k=chance.randrange(9))) + "?<x>"
-    way = chance.choice(("environment", "option", "file", "named file", "default", "default", "default"))
+    way = chance.choice(
+        ("environment", "option", "file", "named file", "kept", "default", "default", "default")
+    )
     broken = chance.random() < 0.75
-    stack, module = _stack(chance, broken, secret if way == "default" else None), _module(chance)
+    kept = way == "kept"
+    stack, module = _stack(chance, broken, secret if way == "default" else None, kept), _module(chance)
     files = {"stack.yaml": dump_yaml(stack), "m/main.yaml": dump_yaml(module)}
     if chance.random() < 0.2:
         files["more.yaml"] = dump_yaml({"locals": {"more": chance.choice(USES)}})
@@ -125,16 +128,20 @@ def made(seed: int, number: int) -> Case:
     if way == "named file":
         files["mine.vars.yaml"] = dump_yaml({"token": secret})
     if broken and chance.random() < 0.7:
-        name = chance.choice([one for one in files if one != "m/main.yaml"])
+        name = chance.choice([one for one in files if one not in ("m/main.yaml", "kept/tok")])
         files[name] = _mutated(chance, files[name])
-    environ = {"FLOWPLAN_VAR_token": secret} if way == "environment" else {}
+    if kept:
+        files["kept/tok"] = f"{secret}\n"
+    environ = {"environment": {"FLOWPLAN_VAR_token": secret}, "kept": {"FLOWPLAN_SECRETS": "kept"}}.get(
+        way, {}
+    )
     arguments = {"option": ("--var", f"token={secret}"), "named file": ("--var-file", "mine.vars.yaml")}.get(
         way, ()
     )
     return Case(secret, files, environ, arguments, chance.random() < (0.1 if broken else 0.4))
 
 
-def _stack(chance: random.Random, broken: bool, default: str | None) -> dict[str, Any]:
+def _stack(chance: random.Random, broken: bool, default: str | None, kept: bool) -> dict[str, Any]:
     uses = USES if broken else USES[:11]
     task: dict[str, Any] = {
         "instance_type": "a100",
@@ -145,7 +152,7 @@ def _stack(chance: random.Random, broken: bool, default: str | None) -> dict[str
     }
     for name in chance.sample(PLACES, chance.randrange(3)) if broken else ():
         task[name] = chance.choice(USES)
-    token: dict[str, Any] = {"sensitive": True}
+    token: dict[str, Any] = {"sensitive": True, **({"secret": "tok"} if kept else {})}
     if default is not None:
         token["default"] = (
             chance.choice([default, default, default, {"k": default}, [default]]) if broken else default
@@ -253,12 +260,13 @@ def leaks(case: Case) -> list[str]:
     spelled = forms(case.secret)
     clean = {name: one for name, one in os.environ.items() if not name.startswith(("FLOWPLAN_", "MITHRIL_"))}
     with (
-        tempfile.TemporaryDirectory() as folder,
-        chdir(folder),
-        patch.dict(os.environ, {**clean, **case.environ, "XDG_DATA_HOME": folder}, clear=True),
+        tempfile.TemporaryDirectory() as root,
+        chdir(root),
+        patch.dict(os.environ, {**clean, **case.environ, "XDG_DATA_HOME": root}, clear=True),
     ):
         Path(".git").mkdir()
-        Path("m").mkdir()
+        for folder in ("m", "kept"):
+            Path(folder).mkdir()
         for name, text in case.files.items():
             Path(name).write_text(text, encoding="utf-8")
         for arguments, typed in commands(case):

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from flowplan.plan.observation import Observation
     from flowplan.state.journal import Entry
 
+_LONGEST_SECRET = 1024 * 1024
+"""The largest file of a secret, in bytes."""
 __all__ = ["SANDBOX_REGION", "Connection", "Context", "Inputs", "Loaded"]
 
 
@@ -119,8 +121,9 @@ class Context:
 
         def load(results: Results) -> tuple[Stack | None, Diagnostics]:
             return load_stack(
-                files.all_sources, values, reader, __version__, folders=folders, results=results
-            )
+                files.all_sources, values, reader, __version__,
+                folders=folders, results=results, secrets=self.secret,
+            )  # fmt: skip
 
         results: Results = {}
         stack, found = load(results)
@@ -177,6 +180,25 @@ class Context:
                 raise click.UsageError(f"--var {name!r} has no value; write --var {name}=VALUE")
             sources.append(VariableSource("--var", {name: value}, is_text=True))
         return sources
+
+    def secret(self, name: str) -> str:
+        """The secret called ``name``: a file in the folder that FLOWPLAN_SECRETS names, or in flowplan's own.
+
+        Raises:
+            OSError: there is none, or it cannot be read; ``strerror`` says why.
+            ValueError: it is no text.
+        """
+        from flowplan.values.bounded import read_at_most
+
+        settings = Path(self.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        folder = Path(self.environ.get("FLOWPLAN_SECRETS") or settings / "flowplan" / "secrets")
+        try:
+            text = read_at_most(folder / name, _LONGEST_SECRET).decode("utf-8")
+        except FileNotFoundError:
+            raise FileNotFoundError(2, f"there is no file {folder / name}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{folder / name} is not UTF-8 text") from None
+        return text.removesuffix("\n").removesuffix("\r")
 
     def backend(self, project: Project) -> SqliteBackend:
         """The embedded backend of a project; FLOWPLAN_LEASE says how long a lease lasts without a sign of life.

@@ -16,6 +16,7 @@ from flowplan.values.diagnostic import Diagnostics
 from flowplan.values.value import Lookup, NotYetKnown, Reference
 
 if TYPE_CHECKING:
+    from flowplan.lang.secret_source import Secrets
     from flowplan.lang.variables import VariableSource
 
 
@@ -26,6 +27,8 @@ class Reading:
     project: Project
     files: StackFiles
     inputs: Sequence[VariableSource]
+    secrets: Secrets | None = None
+    """Reads the secrets that variables name; without it they are unknown."""
 
     @classmethod
     def make(cls, context: Context, path: str, inputs: Inputs) -> Reading:
@@ -36,7 +39,7 @@ class Reading:
         """
         project = find_project(Path(path), context.environ)
         files = read_stack_files(Path(path), project, inputs.files)
-        return cls(project, files, context.variable_sources(inputs))
+        return cls(project, files, context.variable_sources(inputs), context.secret)
 
     def load(self, sources: Sequence[Source]) -> tuple[Stack | None, Diagnostics]:
         """The stack that ``sources`` spell, with this stack's values and files, and what is wrong with it."""
@@ -45,7 +48,7 @@ class Reading:
         from flowplan.lang.reader import FolderReader
 
         reader, folders = FolderReader(self.files.folder), module_folders(self.files, self.project)
-        return load_stack(sources, self.inputs, reader, __version__, folders=folders)
+        return load_stack(sources, self.inputs, reader, __version__, folders=folders, secrets=self.secrets)
 
 
 def recorded_values(context: Context, reading: Reading, stack: Stack) -> Lookup:

@@ -193,6 +193,7 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
         __version__,
         folders=witness.folders(module_folders(files, project)),
         results=plan_file.lookups,
+        secrets=context.secret,
     )
     state = _state_of(context, project, plan_file)
     edited = edited_files(plan_file, witness, state.key)

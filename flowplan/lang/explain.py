@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from flowplan.lang.build import parse_document
 from flowplan.lang.document import Document, Map, lines_of
 from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
+from flowplan.lang.secret_source import Secrets
 from flowplan.lang.secrets import hide_secrets
 from flowplan.lang.stack import Source
 from flowplan.lang.value_types import ValueType, plain, read_text, type_of
@@ -49,7 +50,7 @@ class Explanation:
 
 
 def explain_variables(
-    sources: Sequence[Source], inputs: Sequence[VariableSource]
+    sources: Sequence[Source], inputs: Sequence[VariableSource], secrets: Secrets | None = None
 ) -> tuple[dict[str, Explanation], Diagnostics]:
     """Every variable that the stack's texts declare, in their order, with all that ``inputs`` (weakest first) give.
 
@@ -71,7 +72,7 @@ def explain_variables(
                 declared.setdefault(name, (document, at, node))
     hidden = in_doubt(document.text for document, _, node in declared.values() if _is_wrong(node))
     explained = {
-        name: _explained(name, document.span(at, at + len(name)), node, [*given, *inputs], hidden)
+        name: _explained(name, document.span(at, at + len(name)), node, [*given, *inputs], hidden, secrets)
         for name, (document, at, node) in declared.items()
     }
     return explained, found
@@ -108,15 +109,24 @@ def _is_wrong(node: Any) -> bool:
 
 
 def _explained(
-    name: str, span: Span, node: Any, sources: Sequence[VariableSource], hidden: bool
+    name: str, span: Span, node: Any, sources: Sequence[VariableSource], hidden: bool, secrets: Secrets | None
 ) -> Explanation:
     body: Mapping[Any, Any] = node if type(node) is Map else {}
     kind, _ = type_of(body)
-    sensitive = hidden or _is_wrong(node) or body.get("sensitive", False) is not False
+    named = body.get("secret")
+    sensitive = hidden or named is not None or _is_wrong(node) or body.get("sensitive", False) is not False
     nullable = "default" in body and body["default"] is None
     given = []
     if "default" in body:
         given.append(_given(DEFAULT, plain(body["default"]), False, kind, nullable, sensitive))
+    if isinstance(named, str):
+        text, problem = "", ""
+        try:
+            text = secrets(named) if secrets is not None else ""
+        except (OSError, ValueError) as error:
+            problem = getattr(error, "strerror", None) or str(error)
+        told = _given(f"secret {named}", text, True, kind if not problem else None, nullable, True)
+        given.append(evolve(told, problem=problem) if problem else told)
     for source in sources:
         if name in source.values:
             raw = source.values[name]

@@ -11,9 +11,10 @@ from flowplan.lang.descent import describe, sensitive
 from flowplan.lang.document import Map, Seq
 from flowplan.lang.lazy import BROKEN, Lazy, failed
 from flowplan.lang.scope import Scope
+from flowplan.lang.secret_source import fetch
 from flowplan.lang.sections import Entry
 from flowplan.lang.template import is_template, templates
-from flowplan.lang.value_types import Misfit, plain
+from flowplan.lang.value_types import Misfit, plain, read_text
 from flowplan.lang.variables import Declared, declare
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, Severity
 from flowplan.values.value import (
@@ -59,6 +60,8 @@ class Input(Lazy):
         declared = self.declared
         if not declared.ok:
             return BROKEN
+        if self.name not in self.given and declared.secret:
+            return self._from_secret(scope)
         if self.name not in self.given:
             if type(declared.node) is not Map or "default" not in declared.node:
                 return BROKEN  # the call is reported
@@ -95,6 +98,24 @@ class Input(Lazy):
             return BROKEN
         value = self._guarded(value) if self._pending else value
         return sensitive(value) if declared.sensitive else value
+
+    def _from_secret(self, scope: Scope) -> Any:
+        """The value of a variable that names its secret, where the caller gives none."""
+        declared, inner = self.declared, Scope(self.inner, self.declared.document)
+        raw = fetch(inner, declared, self.world.shared.secrets)
+        if raw is None or type(raw) is Unknown:
+            return BROKEN if raw is None else raw
+        try:
+            value = read_text(declared.type.word if declared.type is not None else None, raw)
+        except ValueError as error:
+            scope.fail(self.call.at, f"the variable {self.name} of module {self.call.name} must be {error}")
+            return BROKEN
+        value, wrong = declared.type.take(value) if declared.type is not None else (value, [])
+        for one in wrong:
+            scope.fail(self.call.at, f"the variable {self.name} of module {self.call.name} {one.summary}")
+        if failed(scope) or not self._holds(scope, value, self.call.at):
+            return BROKEN
+        return sensitive(value)
 
     def _told(self, misfit: Misfit) -> Diagnostic:
         """What is said of a value that does not fit the declared type."""

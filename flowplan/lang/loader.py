@@ -22,6 +22,7 @@ from flowplan.lang.origins import absence_of
 from flowplan.lang.reader import Reader
 from flowplan.lang.refactoring import read_imports, read_moved, read_removed
 from flowplan.lang.scope import Silent
+from flowplan.lang.secret_source import Secrets
 from flowplan.lang.sections import LATER, LOCK_FILE, SECTIONS, VARIABLES_FILE, Sections, is_stack_file
 from flowplan.lang.shared import KindOf, Shared
 from flowplan.lang.stack import Resource, Results, Source, Stack
@@ -45,19 +46,21 @@ def load_stack(
     kinds: KindOf = kind_of,
     folders: Folders | None = None,
     results: Results | None = None,
+    secrets: Secrets | None = None,
 ) -> tuple[Stack | None, Diagnostics]:
     """The stack that ``sources`` spell with the variable values in ``inputs`` (weakest first), and what is wrong.
 
     The stack is None when anything is an error; diagnostics come in file order and never hold a sensitive
     value. A source named ``flowplan.vars.yaml`` gives values weaker than all inputs; task files are skipped.
     ``folders`` gives the folders of modules. ``results`` are what came of lookups, by `Query.key`: one that is not
-    there is unknown, and what depends on it for its shape is left out of the stack, with a warning.
+    there is unknown, and what depends on it for its shape is left out of the stack, with a warning. ``secrets`` reads
+    the secrets that variables name; without it they are unknown.
     """
     running = gc.isenabled()
     gc.disable()  # Why: what is built here is kept, so the collector finds nothing, and finds it often
     try:
         findings = Findings()
-        shared = Shared(findings, kinds, folders, results)
+        shared = Shared(findings, kinds, folders, results, secrets)
         return _load(sources, inputs, shared, reader, tool_version)
     finally:
         if running:

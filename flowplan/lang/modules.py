@@ -140,7 +140,11 @@ class ModuleCall:
                 findings.at(self.document, given.key_at(name), what, near)
         for name, node in declared.items():
             meant = any(repr(name) in near for near in misspelt)
-            if name not in given and not meant and not (type(node) is Map and "default" in node):
+            if (
+                name not in given
+                and not meant
+                and not (type(node) is Map and ("default" in node or "secret" in node))
+            ):
                 kind = f" ({node['type']})" if type(node) is Map and isinstance(node.get("type"), str) else ""
                 what = f"the module {self.name} needs a value for its variable {name}{kind}"
                 findings.at(self.document, self.at, what, f"Write {name}: … below with:.", end=self.end)

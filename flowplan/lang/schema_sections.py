@@ -157,6 +157,11 @@ def _variable() -> Schema:
                 "description": "Never shown, and stored only as a keyed fingerprint.",
                 "type": "boolean",
             },
+            "secret": {
+                "description": "The name under which its value is kept outside the stack; see docs/language/variables.md.",
+                "type": "string",
+                "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+            },
             "validate": {"description": "What must hold of its value.", "anyOf": [_RULE, with_message]},
             "deprecated": {
                 "description": "What to use instead: giving it a value is a warning.",

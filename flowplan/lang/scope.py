@@ -27,14 +27,18 @@ _FOR_EACH = 2000
 """The steps that one instance of a ``for_each`` counts as."""
 _MOST_MISTAKES = 1000
 """Where so many mistakes are found, further expressions are not evaluated."""
+_SHAPES: dict[Any, tuple[str, str]] = {
+    str: ("a text", "Put it in quotes."), bool: ("true or false", "Write true or false, without quotes."),
+    int: ("a whole number", "Write a whole number, without quotes or a unit."),
+}  # fmt: skip
+"""The types that decide the shape of the stack, in words, and how a value of one is written."""
 __all__ = ["Scope", "Silent"]
 
 
 class Scope:
     """Where expressions of one declaration are evaluated: the stack's world, and ``each`` where there is one.
 
-    After use, ``references`` holds every attribute of another resource that was asked for, and ``broken``
-    says whether anything failed (it is reported already).
+    Then ``references`` holds every attribute of others that was asked for; ``broken``: something failed, and is reported.
     """
 
     def __init__(
@@ -124,9 +128,7 @@ class Scope:
         self.broken = False
         value = self.tree(node, at)
         failed, self.broken = self.broken, before or self.broken
-        if failed:
-            return None
-        if not self.settled(value, at, what, lookups):
+        if failed or not self.settled(value, at, what, lookups):
             return None
         if what == "for_each" and isinstance(value, (list, dict)):
             self.world.meter.left -= len(value) * _FOR_EACH
@@ -136,32 +138,28 @@ class Scope:
         if kind is not None and (
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
-            names = {str: "a text", bool: "true or false", int: "a whole number"}
-            advice = {
-                str: "Put it in quotes.",
-                bool: "Write true or false, without quotes.",
-                int: "Write a whole number, without quotes or a unit.",
-            }
+            word, advice = _SHAPES.get(kind, ("another type", ""))
             if isinstance(node, str) and is_template(node):
-                advice = {str: "Write {{ … | string }}.", bool: "Compare it with something: {{ … == 1 }}."}
+                made = {str: "Write {{ … | string }}.", bool: "Compare it with something: {{ … == 1 }}."}
+                advice = made.get(kind, "")  # type: ignore[arg-type]
             plain = isinstance(value, (str, int, float, bool))
-            self.fail(
-                at,
-                f"{what} must be {names.get(kind, 'another type')}, not {show(value) if plain else describe(value)}",  # type: ignore[arg-type]
-                advice.get(kind, "") if plain else "",  # type: ignore[arg-type]
-            )
+            told = show(value) if plain else describe(value)
+            self.fail(at, f"{what} must be {word}, not {told}", advice if plain else "")
             return None
         return value
 
     def settled(self, value: Any, at: int, what: str, lookups: bool = True) -> bool:
         """Whether a value may decide the shape of the stack; reported where it may not."""
+        if type(value) is Sensitive or (type(value) is Unknown and value.sensitive and not value.references):
+            self.fail(at, f"{what} would show a sensitive value", "Use a value that is not sensitive.")
+            return False
         if type(value) is Unknown and self.world.shared.waits_for_lookup(value):
             if not lookups:
                 why = f"{what} cannot depend on a lookup: lookups are carried out with it"
                 self.fail(at, why, "Use a variable.")
-                return False
-            self.broken = True
-            self.world.shared.leave_open(self.document, at, what, self.address)
+            else:
+                self.broken = True
+                self.world.shared.leave_open(self.document, at, what, self.address)
             return False
         if type(value) is Unknown:
             waits = ", ".join(str(ref) for ref in value.references) or "another resource"
@@ -170,9 +168,6 @@ class Scope:
                 f"{what} must be known when the plan is made, and this is known only after apply",
                 f"It waits for {waits}; use a variable, a local or a configured attribute instead.",
             )
-            return False
-        if type(value) is Sensitive:
-            self.fail(at, f"{what} would show a sensitive value", "Use a value that is not sensitive.")
             return False
         return True
 

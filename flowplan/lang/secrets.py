@@ -7,7 +7,7 @@ from typing import Any
 
 from flowplan.lang.document import Document, Map, Seq
 
-_OPEN_FIELDS = ("type", "description", "sensitive", "validate", "deprecated")
+_OPEN_FIELDS = ("type", "description", "sensitive", "secret", "validate", "deprecated")
 """What may be shown of a sensitive variable. Why not all but the default: a misspelt one holds a secret too."""
 
 

@@ -10,6 +10,7 @@ from flowplan.lang.findings import Findings
 from flowplan.lang.folders import Folders, NoFolders
 from flowplan.lang.functions.bounds import MAX_TOTAL_WORK, Meter
 from flowplan.lang.order import Order
+from flowplan.lang.secret_source import Secrets
 from flowplan.lang.sections import Sections
 from flowplan.lang.stack import Query, Results
 from flowplan.resources.attribute import ResourceKind
@@ -38,12 +39,14 @@ class Shared:
         kinds: KindOf,
         folders: Folders | None = None,
         results: Results | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.findings = findings
         self.kinds = {kind: kinds(kind) for kind in Kind}
         self.meter = Meter(MAX_TOTAL_WORK)
         self.folders = folders if folders is not None else NoFolders()
         self.results: Results = results if results is not None else {}
+        self.secrets = secrets
         self.order = Order()
         self.asked: dict[str, Query] = {}
         self.is_open = False

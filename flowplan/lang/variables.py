@@ -17,6 +17,7 @@ from flowplan.lang.document import Document, Map, Seq
 from flowplan.lang.findings import Findings
 from flowplan.lang.meta import unknown_key
 from flowplan.lang.scope import Scope, Silent
+from flowplan.lang.secret_source import fetch, secret_name
 from flowplan.lang.secrets import hide_fields
 from flowplan.lang.sections import listed
 from flowplan.lang.stack import Source, VariableValue
@@ -25,9 +26,9 @@ from flowplan.lang.value_types import TYPES, BadType, Misfit, ValueType, plain, 
 from flowplan.lang.words import ExpressionError
 from flowplan.lang.world import World
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, Severity, Span, did_you_mean
-from flowplan.values.value import Path, Sensitive, path_text
+from flowplan.values.value import Path, Sensitive, Unknown, path_text
 
-FIELDS = ("type", "fields", "default", "description", "sensitive", "validate", "deprecated")
+FIELDS = ("type", "fields", "default", "description", "sensitive", "secret", "validate", "deprecated")
 _MOST_MISFITS = 20
 """The most mistakes that are told of one value."""
 _MOST_ADVISED = 100
@@ -90,6 +91,7 @@ class Declared:
         self.default_at = at
         self.description = ""
         self.sensitive = False
+        self.secret = ""
         self.validate: Any = None
         self.validate_at = at
         self.deprecated = ""
@@ -147,6 +149,9 @@ def declare(world: World, name: str, document: Document, at: int, node: Any, nod
             if not isinstance(value, bool):
                 advice = "Write true or false, without quotes."
                 scope.fail(place, f"sensitive must be true or false, not {describe(value)}", advice)
+        elif key == "secret":
+            declared.secret = secret_name(scope, value, place)
+            declared.sensitive = True
         elif key == "validate":
             declared.validate, declared.validate_at = value, place
         elif key == "description":
@@ -160,6 +165,9 @@ def declare(world: World, name: str, document: Document, at: int, node: Any, nod
             "a default is a plain value, without expressions",
             "Compute it under locals:.",
         )
+    if declared.secret and node.get("sensitive") is False:
+        scope.fail(node.value_at("sensitive"), "a secret is always sensitive", "Remove this line.")
+        declared.sensitive = True
     declared.ok = not scope.broken
     return declared
 
@@ -201,6 +209,15 @@ def settle(
             raw, chosen = given[name]
             origin = _origin(chosen, name)
             is_text = chosen.is_text
+        elif variable.secret:
+            raw, origin = (
+                fetch(Scope(world, variable.document), variable, world.shared.secrets),
+                f"secret {variable.secret}",
+            )
+            if raw is None or type(raw) is Unknown:
+                world.broken_variables.add(name) if raw is None else world.variables.update({name: raw})
+                continue
+            is_text, chosen = True, VariableSource(f"secret {variable.secret}", {}, is_text=True)
         elif variable.default is not _MISSING:
             raw, origin, is_text, chosen = variable.default, "default", False, None
         else:

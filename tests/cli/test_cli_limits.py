@@ -160,3 +160,24 @@ def test_a_secret_in_a_text_that_cannot_be_read_is_not_quoted(flowplan: Run, tex
         code, said = flowplan(*arguments.split())
         assert code in (0, 1, 3) and SECRET not in said, said
     assert flowplan("validate", "s.yaml")[0] == 1
+
+
+def test_only_what_is_kept_for_stacks_can_be_named_as_a_secret(
+    flowplan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWPLAN_SECRETS", "kept")
+    Path("kept").mkdir()
+    Path("kept/tok").write_text(f"{SECRET}\n")
+    Path("out.txt").write_text("not for stacks")
+    text = "stack: s\nvariables: {t: {secret: NAME}}\noutputs: {o: {value: '{{ var.t | length }}', sensitive: true}}\n"
+    for name in ("../out.txt", "/etc/passwd", "kept/tok", ".", "''", "~"):
+        Path("s.yaml").write_text(text.replace("NAME", name))
+        assert flowplan("plan", "s.yaml")[0] == 1
+    Path("s.yaml").write_text(text.replace("NAME", "tok"))
+    for arguments in ("validate s.yaml", "plan s.yaml", "vars s.yaml --json", "render s.yaml", "eval var.t s.yaml",
+                      "plan s.yaml --out p.fplan", "apply p.fplan", "output --json", "explain volume.v s.yaml"):  # fmt: skip
+        assert SECRET not in flowplan(*arguments.split())[1]
+    assert SECRET not in Path("p.fplan").read_text()
+    monkeypatch.setenv("FLOWPLAN_SECRETS", "elsewhere")
+    assert flowplan("validate", "s.yaml")[0] == 0
+    assert "the secret tok of the variable t cannot be read" in flowplan("plan", "s.yaml")[1]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lang_stacks import good, load, shown
 
+from flowplan.lang.loader import load_stack
+from flowplan.lang.reader import NoFiles
+from flowplan.lang.stack import Source
 from flowplan.lang.value_types import TYPES, type_of
 from flowplan.lang.variables import VariableSource
 from flowplan.values.diagnostic import Severity
-from flowplan.values.value import Sensitive
+from flowplan.values.value import Sensitive, Unknown
 
 
 def value(declaration: str, given_value: object) -> object:
@@ -175,3 +180,42 @@ def test_sensitive_values_of_typed_variables_stay_sensitive() -> None:
     stack = good("variables: {v: {type: list(string), sensitive: true}}\n", v=["hunter2-hunter2"])
     assert isinstance(stack.variables["v"].value, Sensitive)
     assert "hunter2" not in repr(stack)
+
+
+def secret(text: str, kept: dict[str, str] | None) -> tuple[Any, list[str]]:
+    def read(name: str) -> str:
+        if kept is None or name not in kept:
+            raise FileNotFoundError(2, "it is not there")
+        return kept[name]
+
+    return load_stack(
+        [Source("s.yaml", text)], [], NoFiles(), "0.1.0", secrets=None if kept is None else read
+    )
+
+
+def test_a_secret_is_read_where_nothing_else_gives_a_value_and_is_always_sensitive() -> None:
+    text = "stack: s\nvariables: {n: {type: int, secret: a, default: 1}}\noutputs: {o: {value: '{{ var.n + 1 }}', sensitive: true}}\n"
+    stack, found = secret(text, {"a": "41"})
+    assert stack is not None, shown(found)
+    assert stack.outputs["o"].value == Sensitive(42)
+    assert stack.variables["n"].sensitive and stack.variables["n"].source == "secret a"
+    stack, _ = load_stack([Source("s.yaml", text)], [VariableSource("--var", {"n": 5})], NoFiles(), "0.1.0")
+    assert stack is not None and stack.outputs["o"].value == Sensitive(6)
+
+
+def test_where_no_secret_may_be_read_it_is_unknown_and_still_a_secret() -> None:
+    text = "stack: s\nvariables: {n: {type: int, secret: a}}\noutputs: {o: {value: '{{ var.n + 1 }}', sensitive: true}}\n"
+    stack, _ = secret(text, None)
+    assert stack is not None
+    assert isinstance(stack.outputs["o"].value, Unknown) and stack.outputs["o"].value.sensitive
+
+
+def test_a_secret_that_cannot_be_read_or_does_not_fit_is_named_and_never_told() -> None:
+    text = "stack: s\nvariables: {n: {type: int, secret: a}, m: {secret: b}}\n"
+    stack, found = secret(text, {"a": "hunter2hunter2"})
+    assert stack is None
+    assert shown(found) == [
+        "2:40 the secret b of the variable m cannot be read: it is not there",
+        "the variable n must be a whole number, not a text",
+    ]
+    assert "hunter2" not in repr(list(found))

@@ -135,7 +135,7 @@ def _variables(context: Context, reading: Reading) -> None:
     from flowplan.cli.commands.vars import print_variables
     from flowplan.lang.explain import explain_variables
 
-    print_variables(explain_variables(reading.files.all_sources, reading.inputs)[0], context)
+    print_variables(explain_variables(reading.files.all_sources, reading.inputs, context.secret)[0], context)
 
 
 def _complain(context: Context, error: FlowplanError) -> None:

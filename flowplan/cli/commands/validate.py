@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import click
+from attrs import evolve
 
 from flowplan.cli.context import Context, Inputs
 from flowplan.cli.options import as_json, stack_path, variables
@@ -26,7 +27,7 @@ def command(path: str, variables: tuple[str, ...], var_files: tuple[str, ...], a
     stack = None
     try:
         # Why not `Context.load`: it asks for the region, and to check a stack takes no settings and no credentials.
-        reading = Reading.make(context, path, Inputs(variables, var_files))
+        reading = evolve(Reading.make(context, path, Inputs(variables, var_files)), secrets=None)
         stack, diagnostics = reading.load(reading.files.all_sources)
         found = diagnostics.in_order()
         if stack is not None and (circle := build(stack, Snapshot(stack.name)).cycle()) is not None:

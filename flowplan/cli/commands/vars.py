@@ -32,7 +32,7 @@ def command(
 
     context = Context.make()
     reading = Reading.make(context, path, Inputs(variables, var_files))
-    explained, found = explain_variables(reading.files.all_sources, reading.inputs)
+    explained, found = explain_variables(reading.files.all_sources, reading.inputs, context.secret)
     if found.has_errors:
         raise FlowplanError(*found.in_order())
     if explain is not None:
