@@ -80,8 +80,6 @@ READING: dict[str, tuple[str, ...]] = {
     "destroy": ("--auto-approve",),
 }
 """Each command with a stack, and the ways it is called; in this order, so that later ones see what earlier ones left."""
-APART = ("new", "schema", "logs", "shell", "sandbox")
-"""Commands that are given no stack: what a task writes itself is its own."""
 _WITH_VALUES = (
     "validate",
     "vars",

@@ -216,6 +216,6 @@ def test_a_secret_that_cannot_be_read_or_does_not_fit_is_named_and_never_told() 
     assert stack is None
     assert shown(found) == [
         "2:40 the secret b of the variable m cannot be read: it is not there",
-        "the variable n must be a whole number, not a text",
+        "0:0 the variable n must be a whole number, not a text",
     ]
     assert "hunter2" not in repr(list(found))
