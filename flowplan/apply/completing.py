@@ -86,13 +86,14 @@ class Completions:
     async def _completed(
         self, record: Record, completion: Mapping[str, Any], observed: Observed | None
     ) -> Record:
-        """Record the completion, and end the instances of a task that wants it (``terminate_on_exit``)."""
+        """Record the completion, and end the instances of a task that wants it, or whose time is over."""
         # Why not what we control: a list that lags would undo on record what an update has just done.
         seen = observed.attributes if observed else {}
         told = {name: value for name, value in seen.items() if name not in kind_of(Kind.TASK).feeds}
         attributes = {**record.attributes, **told, "completion": dict(completion)}
         record = evolve(record, attributes=attributes)
-        if record.config.get("terminate_on_exit") and (observed is None or observed.exists):
+        wants_it = record.config.get("terminate_on_exit") or completion.get("timed_out") is True
+        if wants_it and (observed is None or observed.exists):
             # One that is not listed may be too new to be; ending what has ended is nothing.
             return await release(self.run, record)
         record = self.run.with_deposed(record)

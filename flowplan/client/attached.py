@@ -94,8 +94,10 @@ class AttachedTasks:
             )
 
     async def _released(self, task: Task) -> Task:
-        """End the instances of a task that has completed and asked for it (``terminate_on_exit``)."""
-        if task.config is None or not task.config.terminate_on_exit or not _is_live(task):
+        """End the instances of a task that wants them ended with it, where it could not do so itself."""
+        is_out_of_time = bool((task.provider_metadata.get("completion") or {}).get("timed_out"))
+        wants_it = task.config is not None and (task.config.terminate_on_exit or is_out_of_time)
+        if not wants_it or not _is_live(task):
             return task
         await self._end(task)
         return await self.read(task.task_id)

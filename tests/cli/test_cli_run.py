@@ -103,6 +103,14 @@ def test_instances_are_given_back_where_the_task_says_so(project: Project) -> No
     project.run("run", "train.task.yaml", "--wait", "--name", "brief", code=0)
     assert project.embedded().live_bids() == []
     assert runs(project) == {"run-brief/task.brief": "completed"}
+    # Where it is not waited for at once, whoever waits for it later ends them.
+    project.write(LONG + "max_run_time_hours: 0.0003\n", "limited.task.yaml")
+    project.run("run", "train.task.yaml", "--name", "left", code=0)
+    project.run("run", "limited.task.yaml", "--name", "limited", code=0)
+    project.run("wait", "--stack", "run-left", code=0)
+    assert [bid["name"].partition("-")[0] for bid in project.embedded().live_bids()] == ["limited"]
+    assert project.run("wait", "--stack", "run-limited", code=1).out.endswith("task.limited: failed (124)\n")
+    assert project.embedded().live_bids() == []
 
 
 def test_volumes_are_found_by_name_or_made(project: Project) -> None:

@@ -188,25 +188,12 @@ async def _attend(context: Context, found: Found, follow: bool) -> Waited:
 
 def _conclude(context: Context, found: Found, waited: Waited, as_json: bool) -> int:
     """Record how the task ended, and give back its instances where it asked for that; its exit code is ours."""
-    from flowplan.cli.cancelling import record_end
+    from flowplan.cli.concluding import conclude
     from flowplan.cli.waiting import exit_code
-    from flowplan.report.task_text import Standing
-    from flowplan.values.diagnostic import FlowplanError
-    from flowplan.values.quantity import format_instant
 
     (target,) = found.targets
     row = waited.row
-    if row.standing in (Standing.COMPLETED, Standing.FAILED) and target.record is not None:
-        completion = {
-            "exit_code": row.exit_code,
-            "started_at": format_instant(row.started_at) if row.started_at else None,
-            "ended_at": format_instant(row.ended_at) if row.ended_at else None,
-        }
-        release = bool(target.record.config.get("terminate_on_exit"))
-        try:
-            asyncio.run(record_end(context, found, target, completion, release))
-        except FlowplanError as error:
-            context.warn(error.diagnostics)  # it has ended all the same; the next refresh sees it
+    conclude(context, found, target, row)
     if as_json:
         click.echo(json.dumps(_document(found, waited), indent=2, ensure_ascii=False))
     else:

@@ -37,8 +37,11 @@ def command(
 ) -> int:
     """Wait until all tasks at ADDRESS run, or have completed.
 
+    A task that wants its instances ended with it (terminate_on_exit) gives them back, where it could not do so itself.
     Ends with 0 when they have, 1 when one failed, 3 when one was cancelled or lost, 124 when the time ran out.
     """
+    from flowplan.cli.cancelling import is_over
+    from flowplan.cli.concluding import conclude, wants_release
     from flowplan.cli.handles import find_targets
     from flowplan.cli.sessions import open_sessions
     from flowplan.cli.waiting import exit_code, wait_document, wait_for_all
@@ -63,6 +66,9 @@ def command(
             )
 
     waited = asyncio.run(go())
+    for target, one in zip(found.targets, waited, strict=True):
+        if wants_release(target, one.row) and not is_over(target.record):
+            conclude(context, found, target, one.row)
     code = exit_code(waited)
     if as_json:
         click.echo(json.dumps(wait_document(waited, condition), indent=2, ensure_ascii=False))
