@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, frozen
 
 from flowplan import __version__
+from flowplan.cli.awaiting import await_result
 from flowplan.cli.context import Connection, Context, Loaded
 from flowplan.lang.checks import evaluate_checks
 from flowplan.lang.stack import Stack
@@ -86,7 +86,7 @@ def plan_stack(
     options = evolve(asked or PlanOptions(), mode=mode, region=loaded.region)
     if not refresh:
         return with_observation(loaded, snapshot, None, unfinished, options)
-    return asyncio.run(_look_and_plan(context, loaded, snapshot, unfinished, options))
+    return await_result(_look_and_plan(context, loaded, snapshot, unfinished, options))
 
 
 async def _look_and_plan(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 from attrs import evolve, frozen
 
+from flowplan.cli.awaiting import await_result
 from flowplan.cli.context import Connection, Context, Loaded
 from flowplan.cli.project import prepare_state
 from flowplan.cli.scanning import observe_all
@@ -66,7 +66,7 @@ def look_around(context: Context, loaded: Loaded, chosen: Mapping[Address, str])
             asked += [id for address, id in chosen.items() if address.kind is Kind.TASK]
             return evolve(seen, completions=await _completions(connection, asked))
 
-    observation = asyncio.run(look())
+    observation = await_result(look())
     finding = find_objects(stack, snapshot, observation, taken, settings, chosen)
     return Seen(snapshot, taken, observation, finding)
 

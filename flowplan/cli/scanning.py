@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from flowplan.cli.awaiting import await_result
 from flowplan.cli.context import Connection, Context, Inputs, Loaded
 from flowplan.cli.project import Project, find_project
 from flowplan.lang.format_yaml import dump_yaml
@@ -68,7 +68,7 @@ def scan(context: Context, paths: Sequence[str], inputs: Inputs, wanted: str | N
         async with opening as connection:
             return await observe_all(connection)
 
-    seen = asyncio.run(look())
+    seen = await_result(look())
     return settle_books(seen, ledgers), Place(provider, seen.project)
 
 

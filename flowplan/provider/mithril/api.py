@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -64,10 +64,28 @@ class Api:
         params = {"project": project, **({"include_deleted": "true"} if deleted else {})}
         return await self._list(Volume, "/v2/volumes", "volumes", params)
 
-    async def bids(self, project: str, *, name: str = "", wanted: Iterable[str] | None = None) -> list[Bid]:
-        """The bids of a project, newest first; with ``wanted`` the listing stops once all those ids were seen."""
+    async def bids(
+        self,
+        project: str,
+        *,
+        name: str = "",
+        wanted: Iterable[str] | None = None,
+        brief: Collection[str] = (),
+    ) -> list[Bid]:
+        """The bids of a project, newest first; with ``wanted`` the listing stops once all those ids were seen.
+
+        Those in ``brief`` come without their startup scripts, which are most of what a listing holds.
+        """
         params = {"project": project, **({"name": name} if name else {})}
-        return await self._pages(Bid, "/v2/spot/bids", "bids", params, wanted)
+
+        def shorten(rows: Any) -> None:
+            for row in rows if brief and isinstance(rows, list) else ():
+                if isinstance(row, dict) and row.get("fid") in brief:
+                    launch = row.get("launch_specification")
+                    if isinstance(launch, dict) and isinstance(launch.get("startup_script"), str):
+                        launch["startup_script"] = None
+
+        return await self._pages(Bid, "/v2/spot/bids", "bids", params, wanted, shorten)
 
     async def bid_page(self, project: str, cursor: str) -> tuple[list[Bid], str]:
         """One page of the bids of a project, newest first, and the cursor of the next; "" is before and after all."""
@@ -169,7 +187,13 @@ class Api:
         return cursor
 
     async def _pages(
-        self, kind: type[T], path: str, what: str, params: dict[str, str], wanted: Iterable[str] | None
+        self,
+        kind: type[T],
+        path: str,
+        what: str,
+        params: dict[str, str],
+        wanted: Iterable[str] | None,
+        shorten: Callable[[Any], None] = lambda rows: None,
     ) -> list[T]:
         missing = None if wanted is None else set(wanted)
         found: dict[str, T] = {}
@@ -177,6 +201,7 @@ class Api:
         page, params = await self._first_page(path, what, {**params, "limit": _LIMIT})
         while True:
             rows = page.get("data") if isinstance(page, dict) else None
+            shorten(rows)
             for row in self._all(kind, rows, what):
                 fid: str = row.fid  # type: ignore[attr-defined]  # every paged wire class has one
                 found.setdefault(fid, row)

@@ -159,7 +159,11 @@ class MithrilProvider(Estimates):
         if Kind.VOLUME in asked:
             listings[Kind.VOLUME] = self.api.volumes(project)
         if Kind.TASK in asked:
-            listings[Kind.TASK] = self.api.bids(project, wanted=ids[Kind.TASK])
+            listings[Kind.TASK] = self.api.bids(
+                project,
+                wanted=ids[Kind.TASK],
+                brief={id for id in ids[Kind.TASK] if (Kind.TASK, id) in known},
+            )
         if Kind.RESERVATION in asked:
             listings[Kind.RESERVATION] = self.api.reservations(project, wanted=ids[Kind.RESERVATION])
         self.client.heard_at = None
