@@ -8,6 +8,7 @@ Ends with 1 at the first schedule that does not, and prints what replays it.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import tempfile
@@ -30,6 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--go-on", action="store_true", help="go on after a failure and count them")
     options = parser.parse_args()
+    gc.set_threshold(100_000, 50, 50)
     fast = Path("/dev/shm")
     names = list(MODES)
     tally, failures = Tally(), 0
