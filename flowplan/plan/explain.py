@@ -34,8 +34,7 @@ def explain(question: Question, address: Address, whole: bool = True) -> Explana
 
     ``whole``: links to other resources hold those resources' own reasons; without, only their address.
     """
-    changes = {change.address: change for change in question.plan.changes if not change.deposed}
-    return _explain(question, changes, address, whole)
+    return _explain(question, question.changes, address, whole)
 
 
 def explain_all(question: Question) -> Iterator[tuple[Explanation, list[Address]]]:
@@ -43,7 +42,7 @@ def explain_all(question: Question) -> Iterator[tuple[Explanation, list[Address]
 
     Each with the resources that something is done to because of it.
     """
-    changes = {change.address: change for change in question.plan.changes if not change.deposed}
+    changes = question.changes
     led: dict[Address, list[Address]] = {}
     for change in changes.values():
         for address in dict.fromkeys(_behind(change)):
@@ -116,8 +115,9 @@ def _too(question: Question, change: ResourceChange) -> Iterator[Reason]:
                     Cause.CHANGED, f"{one.name} changed too, which would force replacement", None, one.name
                 )
     told = {reason.attribute for reason in change.reasons if reason.cause is Cause.DRIFTED}
-    for drift in question.plan.drift if change.action is Action.UPDATE else ():
-        for one in drift.attributes if drift.address == change.address else ():
+    drift = question.drift.get(change.address)
+    if drift is not None and change.action is Action.UPDATE:
+        for one in drift.attributes:
             if one.name in change.update and one.name not in told:
                 yield Reason(Cause.DRIFTED, f"{one.name} was changed outside of flowplan too", None, one.name)
     record, rewired = change.record, str(REWIRED) in map(str, change.reasons)
@@ -242,10 +242,10 @@ def _taken_out(question: Question, change: ResourceChange) -> Link:
 
 def _history(question: Question, change: ResourceChange, reason: Reason) -> Iterator[Link]:
     """What the provider's history says of a drift."""
-    for drift in question.plan.drift:
-        if drift.address != change.address:
-            continue
-        if drift.by:
-            yield Link("event", f"done by {drift.by}, as the provider's history says", reason.attribute)
-        elif question.observation is not None and question.observation.events.get(change.id):
-            yield Link("event", "the provider's history does not say by whom", reason.attribute)
+    drift = question.drift.get(change.address)
+    if drift is None:
+        return
+    if drift.by:
+        yield Link("event", f"done by {drift.by}, as the provider's history says", reason.attribute)
+    elif question.observation is not None and question.observation.events.get(change.id):
+        yield Link("event", "the provider's history does not say by whom", reason.attribute)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from flowplan.lang.stack import Absence, Origin, Stack
 from flowplan.plan.change import Action, Plan, PlanOptions
 from flowplan.plan.observation import Observation
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address
-from flowplan.values.diagnostic import Span
+from flowplan.values.diagnostic import Diagnostic, Span
+
+_USUAL = PlanOptions()
 
 
 @frozen
@@ -43,15 +45,27 @@ class Explanation:
     why_not: tuple[Link, ...] = ()
 
 
-@frozen
 class Question:
-    """Everything that an explanation is taken from: the plan and what it was made of."""
+    """Everything that an explanation is taken from: the plan and what it was made of, found by address."""
 
-    plan: Plan
-    stack: Stack
-    snapshot: Snapshot
-    observation: Observation | None = None
-    options: PlanOptions = field(factory=PlanOptions)
+    def __init__(
+        self,
+        plan: Plan,
+        stack: Stack,
+        snapshot: Snapshot,
+        observation: Observation | None = None,
+        options: PlanOptions = _USUAL,
+    ) -> None:
+        self.plan, self.stack, self.snapshot = plan, stack, snapshot
+        self.observation, self.options = observation, options
+        self.skipped = frozenset(plan.skipped)
+        self.moves = {move.to: move for move in plan.moves}
+        self.drift = {drift.address: drift for drift in plan.drift}
+        self.changes = {change.address: change for change in plan.changes if not change.deposed}
+        self.told: dict[Address, list[Diagnostic]] = {}
+        for one in plan.diagnostics:
+            if one.address is not None:
+                self.told.setdefault(one.address, []).append(one)
 
 
 def link_of(origin: Origin) -> Link:

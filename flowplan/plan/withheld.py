@@ -30,12 +30,16 @@ def why_not(question: Question, address: Address, change: ResourceChange | None)
 
 
 def _why_not(question: Question, address: Address, change: ResourceChange | None) -> Iterator[Link]:
-    plan, record = question.plan, question.snapshot.records.get(address)
+    plan = question.plan
+    move = question.moves.get(address)
+    record = question.snapshot.records.get(move.origin if move is not None else address)
+    if move is not None:
+        yield Link("moved", f"what was recorded as {move.origin} is this", span=move.span)
     resource = question.stack.resources.get(address)
-    if address in plan.skipped:
+    if address in question.skipped:
         yield _skipped(question, address)
         return
-    refusals = [d for d in plan.diagnostics if d.address == address]
+    refusals = question.told.get(address, ())
     protected = (record is not None and record.protected) or (
         resource is not None and resource.lifecycle.prevent_destroy
     )
@@ -192,9 +196,8 @@ def _drift_left(
     """What another hand has changed and the plan does not undo."""
     kind = kind_of(resource.kind)
     undone = set(change.update) if change is not None else set()
-    for drift in question.plan.drift:
-        if drift.address != resource.address or drift.gone:
-            continue
+    drift = question.drift.get(resource.address)
+    if drift is not None and not drift.gone:
         by = f" by {drift.by}" if drift.by else ""
         for one in drift.attributes:
             if one.name in undone:

@@ -17,7 +17,7 @@ from plan_builders import REGION, observe, recorded, stack, task, volume
 from plan_cases import with_life
 from test_plan_laws import stacks
 
-from flowplan.lang.stack import Removed, Stack
+from flowplan.lang.stack import Moved, Removed, Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.explain import FOLLOWS, explain, explain_all, leads_to
 from flowplan.plan.links import Link, Question
@@ -288,6 +288,18 @@ def test_a_completed_task_is_told_to_be_done() -> None:
     words = {link.kind: link.words for link in found.why_not}
     assert "it ran to its end with exit code 3; it is done, and never runs again" in words["completed"]
     assert "command differs from what it ran with" in words["kept"]
+
+
+def test_what_is_moved_is_told_to_be_and_compared_with_what_it_was() -> None:
+    made = one(A, A.replace("a:", "b:").replace("command: echo hi", "name: a, command: echo hi"))
+    made.after = evolve(made.after, moved=(Moved("task.a", "task.b"),))
+    found = explain(made.question(), Address.parse("task.b"))
+    assert found is not None and not found.why
+    first = found.why_not[0]
+    assert (first.kind, first.words) == (
+        "moved",
+        "what was recorded as task.a is this",
+    )
 
 
 def test_what_is_nowhere_has_no_explanation() -> None:
