@@ -47,11 +47,18 @@ def draft_stacks(
     """
     regions: dict[str, list[Observed]] = {}
     left = []
+    named: dict[tuple[str, Kind, str], str] = {}
     for observed in objects:
+        region = str(observed.attributes.get("region") or "")
+        first = named.setdefault((region, observed.kind, observed.name), observed.id)
         if why := _misfit(observed):
             left.append(Left(observed, why))
+        elif first != observed.id:
+            left.append(
+                Left(observed, f"{first} has the same name, and a stack calls no two resources alike")
+            )
         else:
-            regions.setdefault(str(observed.attributes.get("region") or ""), []).append(observed)
+            regions.setdefault(region, []).append(observed)
     return [_draft(region, regions[region], provider) for region in sorted(regions)], left
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import timedelta
 
 from hypothesis import given
@@ -111,7 +112,17 @@ def test_what_a_name_cannot_hold_is_said_and_left(world: list[Observed]) -> None
     _, left = draft_stacks(world, {"type": "sandbox"})
     assert all(one.why for one in left)
     simple = re.compile("[a-z0-9]{3,}")
-    assert not [one for one in left if simple.fullmatch(one.observed.name)]
+    names = Counter((o.kind, o.name) for o in world)
+    clear = [o for o in world if simple.fullmatch(o.name) and names[o.kind, o.name] == 1]
+    assert not [one for one in left if one.observed in clear]
+
+
+def test_of_two_that_are_called_alike_one_is_left() -> None:
+    drafts, left = draft_stacks([running(), running(id="bid_2")], {"type": "sandbox"})
+    assert [one.observed.id for one in left] == ["bid_2"] and "bid_1 has the same name" in left[0].why
+    assert list(drafts[0].addresses) == [(Kind.TASK, "bid_1")]
+    apart, none_left = draft_stacks([running(), running(id="bid_2", region="r2")], {"type": "sandbox"})
+    assert len(apart) == 2 and not none_left
 
 
 @given(worlds, st.data())
