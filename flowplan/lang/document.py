@@ -246,12 +246,14 @@ def veiled(text: str) -> list[tuple[int, int]]:
     """
     if not _HINT.search(text):
         return []
+    from flowplan.lang.sections import SECTIONS  # it reads documents
+
     lines, below = lines_of(text), ""
     whole = [(1, len(lines) + 1)]
     found: list[tuple[int, int]] = []
     for number, line in enumerate(lines, 1):
         section = _SECTION.match(line)
-        if section is not None:
+        if section is not None and section[2] in SECTIONS:
             below = section[2]
             if below == "variables":
                 found.append((number, number))

@@ -112,7 +112,9 @@ def _stack(
     declared: dict[str, Declared] = {}
     for entry in items(world, sections, "variables", "var", "variable"):
         declared[entry.name] = declare(world, entry.name, entry.document, entry.at, entry.node, entry.node_at)
-    world.given = variables = settle(world, declared, () if "var" in world.opaque else inputs)
+    world.given = variables = settle(
+        world, declared, () if "var" in world.opaque else inputs, sections.doubtful
+    )
     # The name comes first: resources that have no name of their own are called after it.
     name = world.stack_name = read_text(world, sections, "stack")
     assemble(world, sections, None)

@@ -71,7 +71,7 @@ class Sections:
         self.findings = findings
         self.module = module
         self.documents: list[Document] = []
-        self.unreadable = False
+        self.unreadable = self.doubtful = False
         self._entries: dict[str, list[Entry]] = {}
         self._items: dict[str, tuple[list[Entry], bool]] = {}
 
@@ -85,6 +85,8 @@ class Sections:
             self.unreadable |= found.has_errors
             return
         self.findings.keep_secret(hide_secrets(document))
+        # Why: of what stands twice only the first is read, and the second may be what says that it is sensitive
+        self.doubtful |= found.has_errors and "sensitive" in source.text
         if type(root) is not Map:
             self.unreadable = True
             what = "a module's file" if self.module else "a stack file"

@@ -181,13 +181,16 @@ def in_doubt(broken: Iterable[str]) -> bool:
 
 
 def settle(
-    world: World, declared: Mapping[str, Declared], inputs: Sequence[VariableSource]
+    world: World, declared: Mapping[str, Declared], inputs: Sequence[VariableSource], doubtful: bool = False
 ) -> dict[str, VariableValue]:
-    """Give every declared variable its value and put it into the world; mistakes are reported."""
+    """Give every declared variable its value and put it into the world; mistakes are reported.
+
+    ``doubtful``: a declaration may be missing, so that no one can tell what is sensitive.
+    """
     findings = world.findings
     given: dict[str, tuple[Any, VariableSource]] = {}
     undeclared = 0
-    if in_doubt(variable.document.text for variable in declared.values() if not variable.ok):
+    if doubtful or in_doubt(variable.document.text for variable in declared.values() if not variable.ok):
         for variable in declared.values():
             variable.sensitive = True
     for source in inputs:

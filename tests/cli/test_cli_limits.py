@@ -128,6 +128,7 @@ BROKEN = {
     "misspelt sensitive": "variables:\n  t: {sensitve: true, default: @}",
     "misspelt sensitive, and no YAML": "variables:\n  t: {sensitve: true, default: @\ntasks: {}",
     "sensitive beside it": "variables:\n  t: {default: abc}\n  sensitive: true\n  default: @",
+    "a broken line in the middle": "variables:\n  t:\n    sensitiv\n\ne: true\n    default: @\ntasks: {}",
     "misspelt field": "variables:\n  t: {sensitive: true, defualt: @}",
     "open quote": 'variables:\n  t:\n    sensitive: true\n    default: "@\n  b: 1\ntasks: {}',
     "a tab": "variables:\n  t:\n    sensitive: true\n\tdefault: @",

@@ -219,3 +219,13 @@ def test_a_secret_that_cannot_be_read_or_does_not_fit_is_named_and_never_told() 
         "0:0 the variable n must be a whole number, not a text",
     ]
     assert "hunter2" not in repr(list(found))
+
+
+def test_of_what_is_declared_twice_no_value_is_told_where_either_is_a_secret() -> None:
+    text = (
+        "stack: s\nvariables:\n  t:\n  t: {sensitive: true}\ntasks: {a: {instance_type: a100, name: '{{ var.t }}'}}\n"
+        "locals: {n: '{{ var.t | int }}'}\n"
+    )
+    stack, found = load(text, t="hunter2 hunter2")
+    assert stack is None
+    assert "hunter2" not in repr(list(found))
