@@ -102,6 +102,7 @@ def run(arguments: Sequence[str]) -> int:
     # Why: a command is short and makes much that lives to its end; looking for cycles in it again and again
     # costs a tenth of a large plan and finds none.
     gc.set_threshold(100_000, 50, 50)
+    collects = gc.isenabled()  # a command may switch the collector off for the rest of its own time
     given = double_dashes(arguments)
     if "--no-color" in given and "--" not in given:
         # Why: Terraform users put it after the command, where click would look for it on each command.
@@ -126,6 +127,9 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.READER_GONE
     except Exception as error:
         return _report(error)
+    finally:
+        if collects:
+            gc.enable()
     return code if isinstance(code, int) else 0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from flowplan_program import HELLO, Project
@@ -84,3 +86,18 @@ def test_a_plan_that_asks_the_sandbox_imports_no_terminal_library(project: Proje
     found = imported(project, "-m", "flowplan", "plan")
     assert "httpx" in found
     assert not found & {"yaml", "jinja2", "networkx", "rich", "pygments"}
+
+
+def test_a_command_leaves_the_collector_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from flowplan.cli.main import run
+
+    assert gc.isenabled()
+    assert run(["plan", str(tmp_path / "missing.yaml")]) == 1
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        assert run(["plan", str(tmp_path / "missing.yaml")]) == 1
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    capsys.readouterr()
