@@ -169,6 +169,15 @@ class SshAccess:
         code, out, err = await self._run(task_id, node, line, patience_s, may_repeat=True)
         if code == remote.NO_FILE:
             return None
+        if 128 < code < 255:
+            # Nothing but the end of the machine ends our own line by a signal.
+            raise Unreachable(
+                Diagnostic.error(
+                    f"{path} was not read to its end on node {node} of {task_id}",
+                    f"What read it there was ended by signal {code - 128}.",
+                    suggestion="The instance may have ended or been preempted; see what became of the task.",
+                )
+            )
         if code != 0:
             raise _failed(f"{path} cannot be read on node {node} of {task_id}", code, err)
         return out

@@ -172,7 +172,8 @@ def main(arguments: list[str]) -> int:
     try:
         visit = Visit(folder).__enter__()
     except NotThere as reason:
-        print(f"The instance cannot be entered: {reason}", file=sys.stderr)
+        if way == "here":
+            print(f"The instance cannot be entered: {reason}", file=sys.stderr)
         return NOT_THERE
     ends = os.pidfd_open(visit.first)
     spec = process.read_json(folder / "spec.json")

@@ -37,7 +37,19 @@ async def attend(session: asyncssh.SSHServerProcess[bytes], folder: Path) -> Non
         # A shell without a terminal reads its commands from its standard input.
         argv = entry.arguments(folder, session.command or ["/bin/bash", "-l"], "apart")
         code = await _in_pipes(session, argv, variables)
+    if code == entry.NOT_THERE and not await asyncio.to_thread(_is_there, folder):
+        # As a machine does that was switched off: no exit code, the connection is gone.
+        session.channel.get_connection().abort()
+        return
     session.exit(code)
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        with entry.Visit(folder):
+            return True
+    except entry.NotThere:
+        return False
 
 
 async def _in_pipes(

@@ -288,3 +288,47 @@ END
         assert await access.completion(fresh) is None
 
     run(serving, scenario)
+
+
+def test_a_machine_stopped_on_the_way_in_is_one_that_does_not_answer(serving):
+    """Found by chains of tasks that end themselves: it was running when its door was asked, and no more then."""
+
+    async def scenario(served, access):
+        bid = await served.up(served.bid("exit 0"))
+        assert (await access.run(bid, 0, "exit 255"))[0] == 255
+        folder, enter = served.folder(bid), served.sandbox.access.enter
+
+        async def enter_and_stop(*arguments, stay=False, **options):
+            visit = await enter(*arguments, stay=stay, **options)
+            if not stay:
+                (folder / "stop").write_text(json.dumps({"boots": 99}))
+            return visit
+
+        served.sandbox.access.enter = enter_and_stop
+        try:
+            assert await access.completion(bid) is None
+            with pytest.raises(Unreachable, match="was lost|cannot be reached"):
+                await access.run(bid, 0, "true")
+        finally:
+            served.sandbox.access.enter = enter
+            (folder / "stop").unlink()
+
+    run(serving, scenario, patience_s=1)
+
+
+def test_a_read_that_ends_with_its_machine_is_no_answer(serving):
+    async def scenario(served, access):
+        bid = await served.up(served.bid())
+        await access.run(bid, 0, "mkdir -p bin; printf '#!/bin/sh\nkill -9 $$' >bin/cat; chmod +x bin/cat")
+        await access.upload(bid, 0, b"{}", "/var/log/flow/completion.json")
+        execute = access._run
+
+        async def executed(task, node, line, *rest, **options):
+            return await execute(task, node, f"PATH=$PWD/bin:$PATH; {line}", *rest, **options)
+
+        access._run = executed
+        with pytest.raises(Unreachable, match="not read to its end"):
+            await access.read_file(bid, 0, "/var/log/flow/completion.json")
+        assert await access.completion(bid) is None
+
+    run(serving, scenario)
