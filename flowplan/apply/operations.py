@@ -238,6 +238,8 @@ async def update(run: Run, step: Step) -> Record:
         name: wanted[name] if value is None or not is_known(value) else value
         for name, value in change.update.items()
     }
+    if change.lets_go_first and is_as_asked(old, {"volume_ids": sends.get("volume_ids")}):
+        del sends["volume_ids"]  # done by the step before; asked again, it would interrupt the task again
     record = evolve(
         old,
         config=seal(config, run.key),

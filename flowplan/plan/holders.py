@@ -22,8 +22,9 @@ from flowplan.values.value import is_known
 def detaches_first(change: ResourceChange) -> bool:
     """Whether volumes are to be let go of by a request of their own, before anything else is done.
 
-    So it is where others are attached by the same change: two resources may swap their volumes. And so it is for
-    a reservation that is forgotten while a volume it holds is destroyed.
+    So it is where others are attached by the same change: two resources may swap their volumes. So it is for a
+    reservation that is forgotten while a volume it holds is destroyed, and where the rest of the change waits for
+    something new while a volume that it lets go of is destroyed.
     """
     return kept_volumes(change) is not None
 
@@ -42,25 +43,32 @@ def kept_volumes(change: ResourceChange) -> list[str] | None:
     if isinstance(wanted, list) and not is_known(wanted):
         kept = [id for id in held if id in [one for one in wanted if isinstance(one, str)]]
     takes_away, adds = len(kept) < len(held), not isinstance(wanted, list) or len(wanted) > len(kept)
-    return kept if takes_away and adds else None
+    return kept if takes_away and (adds or change.lets_go_first) else None
 
 
 def with_detachments(changes: Sequence[ResourceChange]) -> list[ResourceChange]:
-    """The changes, with each reservation that is forgotten letting go of the volumes that are destroyed.
+    """The changes, with what holds a volume that is destroyed letting go of it in time.
 
-    It lives on at the provider, and what it holds could not be destroyed.
+    A reservation that is forgotten lives on at the provider, and what it holds could not be destroyed. An update that
+    waits for something new (which may wait for that very volume's replacement) would let go too late.
     """
-    ended = {c.id for c in changes if c.kind is Kind.VOLUME and c.action is Action.DELETE}
+    ended = {c.id for c in changes if c.kind is Kind.VOLUME and c.action in (Action.DELETE, Action.REPLACE)}
     if not ended:
         return list(changes)
+    made = {c.address for c in changes if c.action in (Action.CREATE, Action.REPLACE)}
+    deleted = {c.id for c in changes if c.kind is Kind.VOLUME and c.action is Action.DELETE}
     found = []
     for change in changes:
         record = change.record
-        if change.action is Action.FORGET and change.kind is Kind.RESERVATION and record is not None:
-            held = list(record.attributes.get("volume_ids") or ())
-            kept = [id for id in held if id not in ended]
+        held = list((record.attributes.get("volume_ids") or ()) if record is not None else ())
+        if change.action is Action.FORGET and change.kind is Kind.RESERVATION:
+            kept = [id for id in held if id not in deleted]
             if len(kept) < len(held) and not any(r.cause is Cause.GONE for r in change.reasons):
                 change = evolve(change, update={"volume_ids": kept})
+        elif change.action is Action.UPDATE and isinstance(wanted := change.update.get("volume_ids"), list):
+            goes = any(id in ended and id not in wanted for id in held)
+            if goes and not made.isdisjoint(change.dependencies):
+                change = evolve(change, lets_go_first=True)
         found.append(change)
     return found
 

@@ -255,7 +255,8 @@ def _before_dependencies(snapshot: Snapshot, changes: Sequence[ResourceChange], 
             if drawing.by_address[dependency].creates_first and (made := drawing.made(change.address)):
                 drawing.wishes.append((end, made))
             elif change.action is Action.UPDATE and change.update and dependency not in change.dependencies:
-                drawing.wishes.append((end, _id(StepKind.UPDATE, change.address)))
+                lets_go = StepKind.DETACH if change.lets_go_first else StepKind.UPDATE
+                drawing.wishes.append((end, _id(lets_go, change.address)))
             elif change.action is Action.FORGET and detaches_first(change):
                 drawing.wishes.append((end, _id(StepKind.DETACH, change.address)))
 

@@ -19,6 +19,7 @@ from fault_world import CutOff, Knife
 
 from flowplan.sandbox import Sandbox
 
+KEYS = "/v2/api-keys"
 LISTS = {"/v2/spot/bids": "bid", "/v2/reservation": "reservation", "/v2/volumes": "volume"}
 """The listings, with the kind of each."""
 WEATHER = (
@@ -55,6 +56,8 @@ class Sent:
         """What it is about: the name of what it creates, or the id."""
         if self.method == "POST" and self.path in LISTS:
             return f"{LISTS[self.path]} {json.loads(self.body)['name']}"
+        if self.method == "POST" and self.path == KEYS:
+            return f"key {json.loads(self.body)['name']}"
         if self.path == "/v2/instances":
             return ",".join(sorted(json.loads(self.body)["instances"]))
         return self.path.removesuffix("/extend").removesuffix("/terminate-instances").rpartition("/")[2]

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 from fault_world import Knife, World
-from faulty_line import LISTS, FaultyLine, Past, Sent
+from faulty_line import KEYS, LISTS, FaultyLine, Past, Sent
 from faulty_store import CutBackend
 
 from flowplan.provider.mithril.provider import MithrilProvider
@@ -127,6 +127,9 @@ class LawWorld(World):
             prefix = {"bid": "bid_", "reservation": "res_", "volume": "vol_"}[kind]
             about = (f"{kind} ", prefix, *(["inst_"] if kind == "reservation" else []))
             for target in [t for t in self.unknown if t.startswith(about)]:
+                del self.unknown[target]
+        elif what == KEYS:
+            for target in [t for t in self.unknown if t.startswith("key ")]:
                 del self.unknown[target]
         else:
             self.unknown.pop(what.rpartition("/")[2], None)

@@ -27,7 +27,31 @@ LOST = "DATA LOSS: volume.v would be destroyed"
 ANEW = "DATA LOSS: volume.v would be destroyed and made anew, empty"
 V_DATA = {"volume.v": ("DATA",)}
 
+WAITS = "depends_on: [task.a]"
+
 CASES = {
+    # -- letting go in time
+    "what waits for the replacement of a volume lets go of the old one first": Case(
+        world(V, f"a: {task(MV)}, b: {task(f'{MV}, {WAITS}')}"),
+        world(V.replace("10", "20"), f"a: {task(MV)}, b: {task(WAITS)}"),
+        {"volume.v": "replace", "task.a": "replace", "task.b": "update"},
+        asked={"allow_data_loss": ("volume.v",)},
+        steps=[
+            "delete task.a",
+            "detach task.b",
+            "delete volume.v",
+            "create volume.v",
+            "create task.a",
+            "update task.b",
+        ],
+    ),
+    "what waits for nothing new lets go in one request": Case(
+        world(V, f"b: {task(MV)}"),
+        world("", f"b: {task()}"),
+        {"volume.v": "delete", "task.b": "update"},
+        asked={"allow_data_loss": ("volume.v",)},
+        steps=["update task.b", "delete volume.v"],
+    ),
     # -- data loss
     "a removed volume is refused": Case(
         world(V), world(""), {"volume.v": "delete"}, errors=(LOST,), code=4, losses=V_DATA
