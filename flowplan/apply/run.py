@@ -95,6 +95,8 @@ class Run:
     patience: Patience = Patience()
     ended: set[tuple[Kind, str]] = field(factory=set)
     """What this run has deleted: a list that lags may go on showing it."""
+    updated: dict[tuple[Kind, str], dict[str, Any]] = field(factory=dict)
+    """The attributes this run has set, by what it has set them of: a list that lags may go on showing the old ones."""
     changes: dict[Address, ResourceChange] = field(factory=dict)
 
     together: Together = field(init=False)
@@ -127,12 +129,15 @@ class Run:
         return found
 
     def as_left(self, seen: Observation) -> Observation:
-        """What was seen without what this run has deleted before, which a list that lags still shows."""
-        if not self.ended:
-            return seen
-        objects = {
-            key: evolve(one, exists=False) if key in self.ended else one for key, one in seen.objects.items()
-        }
+        """What was seen, with what this run has done before: a list that lags still shows how it was."""
+        objects = dict(seen.objects)
+        for key, attributes in self.updated.items():
+            if (one := objects.get(key)) is not None:
+                name = str(attributes.get("name", one.name))
+                objects[key] = evolve(one, name=name, attributes={**one.attributes, **attributes})
+        for key in self.ended:
+            if (one := objects.get(key)) is not None:
+                objects[key] = evolve(one, exists=False)
         return evolve(seen, objects=objects)
 
     def lookup(self, reference: Reference) -> Any:

@@ -56,6 +56,7 @@ async def end_update(run: Run, entry: Entry, record: Record, observed: Observed 
     record = run.with_deposed(record)
     await run.together.commit(entry.number, Status.DONE, record)
     run.records[entry.address] = record
+    run.updated.setdefault((entry.kind, entry.id), {}).update(entry.changes["send"])
     return record
 
 

@@ -77,11 +77,11 @@ class ResourceChange:
     and sensitive values). ``targets`` are the provider-side attributes asked for. ``update`` are those of them
     that an update must send. ``id`` and ``name`` are the existing object's, "" where there is none.
     ``creates_first``: the replacement is made before what it replaces is destroyed. ``lets_go_first``: volumes are let
-    go of before the rest of the change, which has to wait. ``deposed`` is the id of an
-    object that such a replacement left behind, where the change is about that one. ``imported`` is the id of an
-    object that existed before and is taken into the state first. ``losses`` are what it destroys for good;
-    ``committed_usd`` the money already paid that it gives up, and ``costs_usd`` what it commits anew, in US dollars;
-    None where there is none or nobody knows.
+    go of before the rest of the change, which has to wait; ``frees`` are the ids of those that the same plan destroys.
+    ``deposed`` is the id of an object that such a replacement left behind, where the change is about that one.
+    ``imported`` is the id of an object that existed before and is taken into the state first. ``losses`` are what it
+    destroys for good; ``committed_usd`` the money already paid that it gives up, and ``costs_usd`` what it commits
+    anew, in US dollars; None where there is none or nobody knows.
     """
 
     address: Address
@@ -102,6 +102,7 @@ class ResourceChange:
     triggers: Mapping[str, Reference] = field(factory=dict)
     creates_first: bool = False
     lets_go_first: bool = False
+    frees: tuple[str, ...] = ()
     deposed: str = ""
     imported: str = ""
     record: Record | None = None

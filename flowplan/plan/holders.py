@@ -12,6 +12,7 @@ from attrs import evolve
 
 from flowplan.lang.stack import Condition, Resource, Stack
 from flowplan.plan.change import Action, ResourceChange
+from flowplan.plan.observation import Observation
 from flowplan.plan.reason import Cause
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address, Kind
@@ -31,14 +32,10 @@ def detaches_first(change: ResourceChange) -> bool:
 
 def kept_volumes(change: ResourceChange) -> list[str] | None:
     """The volumes that stay attached once those are let go of that the change takes away; None: no such request."""
-    record = change.record
-    held = list((record.attributes.get("volume_ids") or ()) if record is not None else ())
-    if change.action is Action.FORGET:
-        wanted = change.update.get("volume_ids")
-        return wanted if isinstance(wanted, list) and wanted != held else None
     wanted = change.update.get("volume_ids")
-    if wanted is None:
-        return None
+    if change.action is Action.FORGET or wanted is None:
+        return wanted
+    held = list(dict.fromkeys((*_recorded(change), *change.frees)))
     kept = [id for id in held if is_known(wanted) and id in wanted] if isinstance(wanted, list) else []
     if isinstance(wanted, list) and not is_known(wanted):
         kept = [id for id in held if id in [one for one in wanted if isinstance(one, str)]]
@@ -46,31 +43,75 @@ def kept_volumes(change: ResourceChange) -> list[str] | None:
     return kept if takes_away and (adds or change.lets_go_first) else None
 
 
-def with_detachments(changes: Sequence[ResourceChange]) -> list[ResourceChange]:
+def with_detachments(
+    snapshot: Snapshot, observation: Observation | None, changes: Sequence[ResourceChange]
+) -> list[ResourceChange]:
     """The changes, with what holds a volume that is destroyed letting go of it in time.
 
     A reservation that is forgotten lives on at the provider, and what it holds could not be destroyed. An update that
     waits for something new (which may wait for that very volume's replacement) would let go too late.
+
+    What is held is what is seen or on record. A list may lag behind a detachment that is on record already, and
+    another hand may have attached what no record knows of; to let go of what is not held does no harm.
     """
     ended = {c.id for c in changes if c.kind is Kind.VOLUME and c.action in (Action.DELETE, Action.REPLACE)}
     if not ended:
         return list(changes)
-    made = {c.address for c in changes if c.action in (Action.CREATE, Action.REPLACE)}
-    deleted = {c.id for c in changes if c.kind is Kind.VOLUME and c.action is Action.DELETE}
+    late, ours = _late(changes), frozenset(id for kind, id in snapshot.ids() if kind is Kind.VOLUME)
     found = []
     for change in changes:
-        record = change.record
-        held = list((record.attributes.get("volume_ids") or ()) if record is not None else ())
+        recorded, seen = _recorded(change), _seen(change, observation)
+        held = list(dict.fromkeys((*recorded, *(seen or ()))))
         if change.action is Action.FORGET and change.kind is Kind.RESERVATION:
-            kept = [id for id in held if id not in deleted]
-            if len(kept) < len(held) and not any(r.cause is Cause.GONE for r in change.reasons):
-                change = evolve(change, update={"volume_ids": kept})
-        elif change.action is Action.UPDATE and isinstance(wanted := change.update.get("volume_ids"), list):
-            goes = any(id in ended and id not in wanted for id in held)
-            if goes and not made.isdisjoint(change.dependencies):
-                change = evolve(change, lets_go_first=True)
+            frees = tuple(id for id in held if id in ended)
+            if frees and not any(r.cause is Cause.GONE for r in change.reasons):
+                kept = [id for id in held if id not in ended and _stays(id, recorded, seen, ours)]
+                change = evolve(change, update={"volume_ids": kept}, frees=frees)
+        elif change.action is Action.UPDATE and (wanted := change.update.get("volume_ids")) is not None:
+            stay = wanted if isinstance(wanted, list) else ()
+            frees = tuple(id for id in held if id in ended and id not in stay)
+            if frees:
+                change = evolve(change, frees=frees, lets_go_first=change.address in late)
         found.append(change)
     return found
+
+
+def _recorded(change: ResourceChange) -> Sequence[str]:
+    """The volumes that are on record as attached."""
+    return (change.record.attributes.get("volume_ids") or ()) if change.record is not None else ()
+
+
+def _seen(change: ResourceChange, observation: Observation | None) -> Sequence[str] | None:
+    """The volumes that are seen to be attached; None where nothing was looked at, or it is not listed."""
+    found = observation.find(change.kind, change.id) if observation is not None else None
+    return None if found is None or not found.exists else found.attributes.get("volume_ids") or ()
+
+
+def _stays(id: str, recorded: Sequence[str], seen: Sequence[str] | None, ours: frozenset[str]) -> bool:
+    """Whether a volume is left attached to what is forgotten: as it is on record and seen to be.
+
+    One that is not seen has been taken away by another hand. One that is not on record is left only where it is none
+    of this stack's, which may have been detached a moment ago.
+    """
+    if seen is None:
+        return True
+    return id in seen and (id in recorded or id not in ours)
+
+
+def _late(changes: Sequence[ResourceChange]) -> set[Address]:
+    """The updates that wait for something to be made anew, themselves or by way of other updates."""
+    waited: dict[Address, list[Address]] = {}
+    for change in changes:
+        if change.action is Action.UPDATE and not change.deposed:
+            for dependency in change.dependencies:
+                waited.setdefault(dependency, []).append(change.address)
+    reached = [c.address for c in changes if c.action in (Action.CREATE, Action.REPLACE)]
+    late: set[Address] = set()
+    while reached:
+        fresh = [address for address in waited.get(reached.pop(), ()) if address not in late]
+        late.update(fresh)
+        reached += fresh
+    return late
 
 
 def block_holders(stack: Stack) -> dict[Address, list[Address]]:

@@ -96,7 +96,7 @@ def _decide(
     changes = [change for address in order for change in walk.visit(address)]
     changes.sort(key=lambda change: (change.address.sort_key, change.deposed))
     found.extend(walk.found)
-    changes, because = made_first(stack, graph, with_detachments(changes))
+    changes, because = made_first(stack, graph, with_detachments(settled, observation, changes))
     found.extend(check_made_first(stack, settled, observation, changes, because))
     found.extend(check(stack, settled, observation, changes, options))
     found.extend(check_in_use(stack, settled, observation, changes))

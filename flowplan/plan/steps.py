@@ -68,6 +68,7 @@ def build_steps(
         if not change.deposed and change.action in _MAKES:
             _after_dependencies(change, stack, graph, snapshot, drawing)
     _before_dependencies(snapshot, changes, drawing)
+    _after_letting_go(changes, drawing)
     for giver, taker in block_handovers(stack, snapshot, drawing.by_address):
         _hand_over(giver, taker, drawing)
     _free_names(changes, drawing)
@@ -254,11 +255,27 @@ def _before_dependencies(snapshot: Snapshot, changes: Sequence[ResourceChange], 
                 drawing.needs[end].append(own)
             if drawing.by_address[dependency].creates_first and (made := drawing.made(change.address)):
                 drawing.wishes.append((end, made))
-            elif change.action is Action.UPDATE and change.update and dependency not in change.dependencies:
-                lets_go = StepKind.DETACH if change.lets_go_first else StepKind.UPDATE
-                drawing.wishes.append((end, _id(lets_go, change.address)))
-            elif change.action is Action.FORGET and detaches_first(change):
-                drawing.wishes.append((end, _id(StepKind.DETACH, change.address)))
+            elif (
+                change.action is Action.UPDATE
+                and change.update
+                and dependency.kind is not Kind.VOLUME
+                and dependency not in change.dependencies
+            ):
+                drawing.wishes.append((end, _id(StepKind.UPDATE, change.address)))
+
+
+def _after_letting_go(changes: Sequence[ResourceChange], drawing: _Drawing) -> None:
+    """A volume is destroyed after what goes on without it has let go of it."""
+    ends = {
+        change.id: _id(_ENDS[change.action], change.address, change.deposed)
+        if change.deposed
+        else drawing.ended(change.address)
+        for change in changes
+        if change.kind is Kind.VOLUME and change.action in _ENDS
+    }
+    for change in changes:
+        lets_go = StepKind.DETACH if change.frees and detaches_first(change) else StepKind.UPDATE
+        drawing.wishes += [(ends[id], _id(lets_go, change.address)) for id in change.frees]
 
 
 def _free_names(changes: Sequence[ResourceChange], drawing: _Drawing) -> None:

@@ -42,6 +42,34 @@ def test_random_stacks_under_random_faults_end_as_if_nothing_had_happened(room: 
     assert tally.unfit <= 5
 
 
+@pytest.mark.parametrize(("seed", "number"), [(106, 21), (106, 24), (1022, 24)])
+def test_a_volume_that_recovery_took_off_a_reservation_can_be_destroyed(
+    room: Path, seed: int, number: int
+) -> None:
+    """A list that lags shows it attached yet; found by the soak, which refused the plan."""
+    case = Case(room, seed, list(MODES)[seed % len(MODES)])
+    case.run(number, Tally())
+    case.close()
+
+
+def test_what_recovery_has_done_is_not_done_again_for_a_list_that_lags(room: Path) -> None:
+    world = LawWorld(room / "world", lag_s=4.0)
+    world.home.mkdir()
+    world.sandbox().close()
+    world.elapsed += 100.0
+    dear = f"tasks: {{a: {task().replace('3.0', '4.0')}}}"
+    assert world.apply(stack(f"tasks: {{a: {task()}}}")).ok
+    world.elapsed += 100.0
+    for cut in range(1, 30):
+        one, knife = world.fresh(room / f"cut{cut}", cut), Knife(cut)
+        if one.apply(stack(dear), knife=knife) is None and knife.where.startswith("before PATCH"):
+            break
+    one.elapsed += 100.0
+    knife = Knife()
+    assert one.apply(stack(dear), knife=knife).ok
+    assert knife.requests == 1, "recovery sends it, and the apply after it nothing"
+
+
 def test_every_boundary_of_one_run_is_reached(room: Path) -> None:
     """Each kind of boundary exists, and a cut at each one of them is survived."""
     case = next(

@@ -189,6 +189,24 @@ CASES = {
         destroy=True,
         warnings=DROPPED,
     ),
+    "destroyed with a volume that a list shows it to hold and the record does not": Case(
+        LOADED,
+        None,
+        {"reservation.r": "forget", "volume.v": "delete"},
+        known={"reservation.r": {"volume_ids": []}},
+        see={"drift": {"reservation.r": {"volume_ids": ["vol_v"]}}},
+        steps=["detach reservation.r", "forget reservation.r", "delete volume.v"],
+        destroy=True,
+        warnings=DROPPED,
+    ),
+    "removed while the volume it holds is made anew": Case(
+        LOADED,
+        f"volumes: {{v: {volume().replace('10', '20')}}}",
+        {"reservation.r": "forget", "volume.v": "replace"},
+        asked=ALL,
+        steps=["detach reservation.r", "forget reservation.r", "delete volume.v", "create volume.v"],
+        warnings=DROPPED,
+    ),
     "ended": Case(RES % (4, 24, ""), None, see={"lost": ["reservation.r"]}, steps=[]),
     "ended and removed": Case(
         RES % (4, 24, ""), "tasks: {}", {"reservation.r": "forget"}, see={"lost": ["reservation.r"]}
