@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from flowplan.lang.build import decode, parse_document
+from flowplan.lang.build import parse_document
+from flowplan.lang.files import decode
 from flowplan.lang.functions import FILTERS_ALLOWED, REGISTER
 from flowplan.lang.loader import load_stack
 from flowplan.lang.stack import Source

@@ -78,6 +78,12 @@ class SqliteBackend:
                 raise told(db, self.path, stack, "; ".join(broken))
         return snapshot
 
+    def key(self, stack: str) -> bytes:
+        """See `flowplan.ports.Reader.key`."""
+        with self._reading(stack) as db:
+            row = None if db is None else reading.stack_row(db, stack)
+            return b"" if row is None else bytes(row["key"])
+
     def unfinished(self, stack: str) -> list[Entry]:
         """See `flowplan.ports.Reader.unfinished`."""
         with self._reading(stack) as db:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +70,8 @@ class Loaded:
     """What came of the stack's lookups, where they were carried out."""
     read: Mapping[str, str] = field(factory=dict, repr=False)
     """The texts of the files that the stack reads besides its own, by path relative to its folder."""
+    warned: bool = False
+    """Whether something was said of it while it was read."""
 
 
 @define
@@ -98,11 +100,44 @@ class Context:
 
     # -- stack and state ---------------------------------------------------------------------------------
 
-    def load(self, path: str, inputs: Inputs, ask: bool = False, lenient: bool = False) -> Loaded:
+    def load(
+        self, path: str, inputs: Inputs, ask: bool = False, lenient: bool = False, may_recall: bool = False
+    ) -> Loaded:
         """Read and evaluate the stack at ``path``; warnings are printed.
 
         With ``ask`` its lookups are carried out; without, nothing is asked of anyone, and they are unknown.
-        ``lenient``: a lookup that finds nothing stays unknown too.
+        ``lenient``: a lookup that finds nothing stays unknown too. ``may_recall``: what an apply kept of the same
+        stack will do (`flowplan.cli.stack_cache`).
+
+        Raises:
+            FlowplanError: with every mistake that was found.
+        """
+        project = find_project(Path(path), self.environ)
+        files = read_stack_files(Path(path), project, inputs.files)
+        values = self.variable_sources(inputs)
+        if may_recall:
+            from flowplan.cli.stack_cache import recall
+
+            kept = recall(
+                project,
+                files,
+                values,
+                self.key_of(project),
+                lambda: self.evaluated(project, files, values, ask, lenient).stack,
+            )
+            if kept is not None:
+                return Loaded(kept, files, project, self.region(kept))
+        return self.evaluated(project, files, values, ask, lenient)
+
+    def evaluated(
+        self,
+        project: Project,
+        files: StackFiles,
+        values: Sequence[VariableSource],
+        ask: bool = False,
+        lenient: bool = False,
+    ) -> Loaded:
+        """The stack that texts and values give; see `load`.
 
         Raises:
             FlowplanError: with every mistake that was found.
@@ -112,9 +147,6 @@ class Context:
         from flowplan.lang.loader import load_stack
         from flowplan.lang.reader import FolderReader
 
-        project = find_project(Path(path), self.environ)
-        files = read_stack_files(Path(path), project, inputs.files)
-        values = self.variable_sources(inputs)
         witness = Witness(files.folder.resolve())
         reader = witness.reader(FolderReader(files.folder), witness.folder)
         folders = witness.folders(module_folders(files, project))
@@ -132,7 +164,31 @@ class Context:
 
             stack, found, results = load_with_lookups(self, project, load, stack, lenient)
         stack = self.accept(stack, found)
-        return Loaded(stack, files, project, self.region(stack), lookups=results, read=witness.texts)
+        return Loaded(
+            stack, files, project, self.region(stack), lookups=results, read=witness.texts, warned=bool(found)
+        )
+
+    def keep(self, loaded: Loaded, inputs: Inputs) -> None:
+        """Keep the evaluated stack for later plans, where its texts and values alone made it, without a word."""
+        from flowplan.cli.stack_cache import forget, keep
+
+        if loaded.warned or loaded.read or loaded.lookups:
+            forget(loaded.project, loaded.files)
+        else:
+            values = self.variable_sources(inputs)
+            keep(loaded.project, loaded.files, values, loaded.stack, self.key_of(loaded.project))
+
+    def key_of(self, project: Project) -> Callable[[str], bytes]:
+        """What gives the key of a stack's state; see `flowplan.ports.Reader.key`."""
+
+        def key_of(stack: str) -> bytes:
+            backend = self.backend(project)
+            try:
+                return backend.key(stack)
+            finally:
+                backend.close()
+
+        return key_of
 
     def accept(self, stack: Stack | None, found: Diagnostics) -> Stack:
         """The stack, if nothing is wrong with it; warnings are printed."""
@@ -147,16 +203,18 @@ class Context:
         Raises:
             FlowplanError: a file of values cannot be read.
         """
-        from flowplan.cli.project import LIMIT_BYTES
-        from flowplan.lang.build import decode
-        from flowplan.lang.variables import VariableSource, parse_variables
-        from flowplan.values.bounded import read_at_most
-
-        sources = []
         prefix = "FLOWPLAN_VAR_"
         given = {
             name[len(prefix) :]: value for name, value in self.environ.items() if name.startswith(prefix)
         }
+        if not (given or inputs.files or inputs.variables):
+            return []
+        from flowplan.cli.project import LIMIT_BYTES
+        from flowplan.lang.files import decode
+        from flowplan.lang.variables import VariableSource, parse_variables
+        from flowplan.values.bounded import read_at_most
+
+        sources = []
         if given:
             sources.append(VariableSource("FLOWPLAN_VAR_*", given, is_text=True, lenient=True))
         for name in inputs.files:

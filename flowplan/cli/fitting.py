@@ -15,7 +15,7 @@ from flowplan.cli.context import Connection, Context
 from flowplan.cli.planning import Planned, look_at
 from flowplan.cli.project import LIMIT_BYTES
 from flowplan.cli.witness import Witness
-from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
+from flowplan.lang.files import VARIABLES_FILE, is_stack_file
 from flowplan.plan.change import Action
 from flowplan.plan.planfile import PlanFile, file_digest, stale
 from flowplan.plan.staleness import changed_objects

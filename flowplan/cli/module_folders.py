@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flowplan.cli.project import Project, StackFiles, read_source
+from flowplan.lang.files import LOCK_FILE, is_stack_file
 from flowplan.lang.folders import Folder, FolderError, digest_of_files, parse_lock
 from flowplan.lang.reader import FolderReader
-from flowplan.lang.sections import LOCK_FILE, is_stack_file
 from flowplan.lang.stack import Source
 from flowplan.values.diagnostic import FlowplanError, did_you_mean
 

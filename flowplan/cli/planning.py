@@ -11,7 +11,6 @@ from attrs import evolve, frozen
 from flowplan import __version__
 from flowplan.cli.awaiting import await_result
 from flowplan.cli.context import Connection, Context, Loaded
-from flowplan.lang.checks import evaluate_checks
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.digest import plan_digest
@@ -19,7 +18,6 @@ from flowplan.plan.document import build_document, explanation_document
 from flowplan.plan.links import Question
 from flowplan.plan.observation import Observation, Quota, Quote
 from flowplan.plan.planner import plan as make_plan
-from flowplan.plan.view import plan_view
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
@@ -181,6 +179,9 @@ def with_observation(
     """Plan from inputs that are at hand."""
     plan = make_plan(loaded.stack, snapshot, observation, unfinished, options)
     if loaded.stack.checks and not plan.has_errors:
+        from flowplan.lang.checks import evaluate_checks
+        from flowplan.plan.view import plan_view
+
         found = evaluate_checks(loaded.stack, plan_view(plan, loaded.stack, snapshot))
         plan = evolve(plan, diagnostics=(*plan.diagnostics, *found))
     return Planned(plan, loaded, snapshot, observation, tuple(unfinished), options)

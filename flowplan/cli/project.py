@@ -8,8 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from flowplan.lang.build import decode
-from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
+from flowplan.lang.files import VARIABLES_FILE, decode, is_stack_file
 from flowplan.lang.stack import Source
 from flowplan.values.bounded import read_at_most
 from flowplan.values.diagnostic import Diagnostic, FlowplanError

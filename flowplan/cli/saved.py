@@ -17,7 +17,8 @@ from flowplan.cli.module_folders import module_folders
 from flowplan.cli.planning import Planned, with_observation
 from flowplan.cli.project import Project, StackFiles, find_project, read_source
 from flowplan.cli.witness import Witness
-from flowplan.lang.loader import VARIABLES_FILE, load_stack
+from flowplan.lang.files import VARIABLES_FILE
+from flowplan.lang.loader import load_stack
 from flowplan.lang.reader import FolderReader
 from flowplan.lang.variables import VariableSource, parse_variables
 from flowplan.plan.planfile import (

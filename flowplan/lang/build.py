@@ -1,4 +1,4 @@
-"""From the bytes of a file to its `Document`."""
+"""From a text to its `Document`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,6 @@ import gc
 from flowplan.lang.block import UNSURE, read_block
 from flowplan.lang.document import MAX_CHARACTERS, Document
 from flowplan.values.diagnostic import Diagnostics
-
-__all__ = ["decode", "parse_document"]
-
-
-def decode(path: str, raw: bytes) -> tuple[str, Diagnostics]:
-    """The text of a file's bytes: UTF-8, with or without a byte order mark."""
-    found = Diagnostics()
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return raw.decode("utf-8"), found
-    except UnicodeDecodeError as error:
-        document = Document(path, raw[: error.start].decode("utf-8"), secret=True)
-        found.error(
-            f"{path} is not UTF-8: the byte 0x{raw[error.start]:02x} cannot stand here",
-            span=document.span(len(document.text), len(document.text) + 1),
-            suggestion="Save the file as UTF-8.",
-        )
-        return "", found
 
 
 def parse_document(path: str, text: str, secret: bool = False) -> tuple[Document, Diagnostics]:

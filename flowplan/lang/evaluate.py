@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from flowplan.lang.loader import is_stack_file
+from flowplan.lang.files import is_stack_file
 from flowplan.lang.stack import Source, Stack
 from flowplan.lang.template import is_template
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, Span

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from flowplan.lang.build import parse_document
 from flowplan.lang.document import Document, Map, lines_of
-from flowplan.lang.loader import VARIABLES_FILE, is_stack_file
+from flowplan.lang.files import VARIABLES_FILE, is_stack_file
 from flowplan.lang.secret_source import Secrets
 from flowplan.lang.secrets import hide_secrets
 from flowplan.lang.stack import Source

@@ -13,6 +13,7 @@ from flowplan.lang.assemble import assemble, items
 from flowplan.lang.budget import read_budget, read_limits
 from flowplan.lang.checks import read_checks
 from flowplan.lang.declaration import Instance
+from flowplan.lang.files import LOCK_FILE, VARIABLES_FILE, is_stack_file
 from flowplan.lang.findings import Findings
 from flowplan.lang.folders import Folders
 from flowplan.lang.header import PROVIDER_FIELDS as _PROVIDER_FIELDS
@@ -23,7 +24,7 @@ from flowplan.lang.reader import Reader
 from flowplan.lang.refactoring import read_imports, read_moved, read_removed
 from flowplan.lang.scope import Silent
 from flowplan.lang.secret_source import Secrets
-from flowplan.lang.sections import LATER, LOCK_FILE, SECTIONS, VARIABLES_FILE, Sections, is_stack_file
+from flowplan.lang.sections import LATER, SECTIONS, Sections
 from flowplan.lang.shared import KindOf, Shared
 from flowplan.lang.stack import Resource, Results, Source, Stack
 from flowplan.lang.variables import Declared, VariableSource, declare, parse_variables, settle
@@ -33,7 +34,7 @@ from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostics
 
 __all__ = [
-    "LATER", "LOCK_FILE", "SECTIONS", "VARIABLES_FILE", "_PROVIDERS", "_PROVIDER_FIELDS", "is_stack_file", "load_stack",
+    "LATER", "SECTIONS", "_PROVIDERS", "_PROVIDER_FIELDS", "load_stack",
 ]  # fmt: skip
 _ONCE = ("stack", "requires", "description", "provider", "budget", "limits")
 

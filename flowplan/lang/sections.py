@@ -19,10 +19,6 @@ from flowplan.values.address import NAME, Kind
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.strict import show
 
-VARIABLES_FILE = "flowplan.vars.yaml"
-"""The file of values beside a stack."""
-LOCK_FILE = "flowplan.lock.yaml"
-"""The file beside a stack that pins the modules from outside the repository."""
 SECTIONS = (
     "stack", "requires", "description", "provider", "variables", "locals", "data", "modules", "defaults",
     *(kind.section for kind in Kind), "moved", "removed", "imports", "checks", "budget", "limits", "outputs",
@@ -36,16 +32,6 @@ MODULE_SECTIONS = (
 )  # fmt: skip
 """The sections of a module; ``stack`` names it where it is used as a stack of its own."""
 NAME_RULE = "A name has lower-case letters, digits, - and _, and begins with a letter."
-
-
-def is_stack_file(path: str) -> bool:
-    """Whether a file of a stack's folder is part of the stack: a YAML file, no values, lock or task's own file."""
-    name = path.rsplit("/", 1)[-1]
-    return (
-        name.endswith((".yaml", ".yml"))
-        and name not in (VARIABLES_FILE, LOCK_FILE)
-        and not name.endswith((".task.yaml", ".task.yml", ".vars.yaml", ".vars.yml"))
-    )
 
 
 @frozen

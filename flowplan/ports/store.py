@@ -50,6 +50,14 @@ class Reader(Protocol):
         """
         ...
 
+    def key(self, stack: str) -> bytes:
+        """The key of a stack's fingerprints, which is in its snapshots too; empty if never applied.
+
+        Raises:
+            StoreError: see `snapshot`.
+        """
+        ...
+
     def history(self, stack: str, limit: int = 0) -> list[Serial]:
         """The last ``limit`` serials (0: all), newest first."""
         ...

@@ -51,6 +51,11 @@ class Unknown:
     type: str = field(default="", eq=False, kw_only=True)
     needs: tuple[Unknown, ...] = field(default=(), eq=False, repr=False, kw_only=True)
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is just what one reference gives, with nothing computed from it."""
+        return self._evaluate is None and len(self.references) == 1
+
     def resolve(self, lookup: Lookup) -> Any:
         """The value, with each reference answered by ``lookup``.
 

@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowplan.lang.build import decode, parse_document
+from flowplan.lang.build import parse_document
 from flowplan.lang.document import MAX_DEPTH, Map, Seq
+from flowplan.lang.files import decode
 
 SAFE_TEXT = st.text(
     st.characters(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from lang_stacks import Files, good, load, resource, shown
 
-from flowplan.lang.loader import is_stack_file, load_stack
+from flowplan.lang.files import is_stack_file
+from flowplan.lang.loader import load_stack
 from flowplan.lang.reader import NoFiles
 from flowplan.lang.stack import Source
 from flowplan.models import TaskConfig

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lang_stacks import Files, good, load, resource, shown
 
-from flowplan.lang.loader import LATER, is_stack_file, load_stack
+from flowplan.lang.files import is_stack_file
+from flowplan.lang.loader import LATER, load_stack
 from flowplan.lang.reader import FolderReader, NoFiles, inside
 from flowplan.lang.stack import Condition, Source
 from flowplan.lang.variables import VariableSource, parse_variables

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from flowplan.lang.build import parse_document
 from flowplan.lang.document import Map, Seq
-from flowplan.lang.loader import LATER, VARIABLES_FILE, is_stack_file, load_stack
+from flowplan.lang.files import VARIABLES_FILE, is_stack_file
+from flowplan.lang.loader import LATER, load_stack
 from flowplan.lang.schema import stack_schema
 from flowplan.lang.stack import Source
 from flowplan.models import ReservationSpec, TaskConfig, VolumeSpec, unstructure

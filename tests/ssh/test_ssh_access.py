@@ -307,7 +307,7 @@ def test_a_machine_stopped_on_the_way_in_is_one_that_does_not_answer(serving):
         served.sandbox.access.enter = enter_and_stop
         try:
             assert await access.completion(bid) is None
-            with pytest.raises(Unreachable, match="was lost|cannot be reached"):
+            with pytest.raises(Unreachable, match=r"was lost|cannot be reached"):
                 await access.run(bid, 0, "true")
         finally:
             served.sandbox.access.enter = enter

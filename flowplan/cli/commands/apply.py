@@ -116,7 +116,9 @@ def _fresh(
     words = [*(["--refresh=false"] if not refresh else []), *(["--refresh-only"] if refresh_only else [])]
     again = resume_command("apply", path, inputs, asked, [*words, *how_words(wish)], loaded)
     planned = plan_stack(context, loaded, mode, refresh, PlanOptions(**asked))
-    return apply_plan(context, planned, evolve(wish, again=again), teller)
+    code = apply_plan(context, planned, evolve(wish, again=again), teller)
+    context.keep(loaded, inputs)
+    return code
 
 
 def whole_digest(text: str) -> str:

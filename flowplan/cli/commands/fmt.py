@@ -90,7 +90,7 @@ def _files(name: str, recursive: bool) -> Iterator[Path | None]:
 
 
 def _standard_input() -> Source:
-    from flowplan.lang.build import decode
+    from flowplan.lang.files import decode
     from flowplan.lang.stack import Source
     from flowplan.values.diagnostic import Diagnostic, FlowplanError
 

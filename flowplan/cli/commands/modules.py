@@ -29,8 +29,8 @@ def lock(path: str, check: bool) -> int:
     """Pin the modules that lie outside the repository, by their content, in flowplan.lock.yaml beside the stack."""
     from flowplan.cli.module_folders import DiskFolders
     from flowplan.cli.project import find_project, read_source, read_stack_files
+    from flowplan.lang.files import LOCK_FILE
     from flowplan.lang.folders import dump_lock
-    from flowplan.lang.sections import LOCK_FILE
 
     context = Context.make()
     project = find_project(Path(path), context.environ)

@@ -83,7 +83,7 @@ def _check(folder: Path) -> None:
 
 def _write(folder: Path, texts: dict[Path, str]) -> None:
     """Write all files, or none where one of them is there already."""
-    from flowplan.lang.loader import is_stack_file
+    from flowplan.lang.files import is_stack_file
     from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
     try:

@@ -46,7 +46,10 @@ def command(
     if destroy and refresh_only:
         raise click.UsageError("--destroy and --refresh-only are two plans; ask for one")
     context = Context.make()
-    loaded = context.load(path, Inputs(variables, var_files), ask=True, lenient=destroy)
+    # Why not for documents: they explain each value, which takes the whole stack.
+    may_recall = not (as_json or out)
+    inputs = Inputs(variables, var_files)
+    loaded = context.load(path, inputs, ask=True, lenient=destroy, may_recall=may_recall)
     mode = Mode.DESTROY if destroy else Mode.REFRESH_ONLY if refresh_only else Mode.NORMAL
     planned = plan_stack(context, loaded, mode, refresh, PlanOptions(**asked))
     document = planned.document()

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowplan.lang.build import decode, parse_document
+from flowplan.lang.build import parse_document
 from flowplan.lang.document import Document, Map, Seq
+from flowplan.lang.files import decode
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 if TYPE_CHECKING:
