@@ -7,11 +7,11 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
 from flowplan.cli.arguments import double_dashes
+from flowplan.cli.group import LazyGroup, ReaderGone
 from flowplan.values.exit_code import ExitCode
 
 _COMMANDS = {
@@ -43,44 +43,18 @@ _COMMANDS = {
     "graph": ("graph", "Draw the dependency graph."),
     "sandbox": ("sandbox", "Serve or reset the embedded sandbox."),
 }
-"""Name -> (module under `flowplan.cli.commands`, one line of help); no command is imported to list them."""
+"""As `LazyGroup` wants them."""
 
 USAGE = ExitCode.USAGE
 INTERRUPTED = ExitCode.INTERRUPTED
 
 
-class ReaderGone(Exception):
-    """Whoever read our output went away. Not an `OSError`, which click would turn into exit code 1."""
-
-
-class LazyGroup(click.Group):
-    """A group that imports a command only when it is called."""
-
-    def invoke(self, context: click.Context) -> object:
-        """Call the command."""
-        try:
-            return super().invoke(context)
-        except BrokenPipeError:
-            raise ReaderGone from None
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """All names, in the order people meet them."""
-        return list(_COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Import and give the command."""
-        if name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"flowplan.cli.commands.{_COMMANDS[name][0]}").command
-        return command
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="flowplan.cli.commands",
+    table=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--chdir", metavar="DIR", help="Work in DIR instead of the current folder.")
 @click.option("--no-color", is_flag=True, help="Print without colour.")
 @click.pass_context

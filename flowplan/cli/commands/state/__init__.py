@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from flowplan.cli.group import LazyGroup
 
 _COMMANDS = {
     "list": ("listing", "List the addresses of recorded resources."),
@@ -22,26 +22,6 @@ _COMMANDS = {
 }
 
 
-class _Group(click.Group):
-    """A group that imports a command only when it is called."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """All names, in the order people meet them."""
-        return list(_COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Import and give the command."""
-        if name not in _COMMANDS:
-            return None
-        found: click.Command = import_module(f"{__name__}.{_COMMANDS[name][0]}").command
-        return found
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-
-@click.group("state", cls=_Group)
+@click.group("state", cls=LazyGroup, package=__name__, table=_COMMANDS)
 def command() -> None:
     """Look at what is recorded, at what was, and edit it by hand."""
