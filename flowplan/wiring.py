@@ -12,9 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, frozen
-
 from flowplan.values.bounded import read_at_most
+from flowplan.values.classes import define, frozen
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, FlowplanError
 from flowplan.values.value import Sensitive
 

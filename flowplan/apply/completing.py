@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from flowplan.apply.deleting import release
 from flowplan.apply.run import Failed, Run
@@ -15,6 +15,7 @@ from flowplan.ports import Observed
 from flowplan.resources import kind_of
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import define
 from flowplan.values.diagnostic import Diagnostic
 
 if TYPE_CHECKING:

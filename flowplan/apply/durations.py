@@ -11,13 +11,14 @@ from datetime import timedelta
 from statistics import median
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.lang.stack import Condition, Stack
 from flowplan.plan.change import Step, StepKind
 from flowplan.state.journal import Operation, Timing
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.quantity import parse_instant
 
 GUESS_S: Mapping[StepKind, float] = {

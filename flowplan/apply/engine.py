@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from flowplan.apply import launching
 from flowplan.apply.deleting import delete, forget
@@ -26,6 +26,7 @@ from flowplan.apply.waiting import Waiting
 from flowplan.plan.change import Step, StepKind
 from flowplan.ports import EventKind, StoreError
 from flowplan.state.snapshot import Record
+from flowplan.values.classes import define
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 from flowplan.values.quantity import format_duration

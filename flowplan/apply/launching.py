@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.apply.run import Run
 from flowplan.launch import Ending, LaunchFacts, Script, ends_itself, needs_code, render
 from flowplan.plan.change import Step
 from flowplan.ports import EventKind, RemoteAccess, TaskKeys
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.convert import Problem
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, Severity
 from flowplan.values.value import Sensitive

@@ -6,11 +6,12 @@ import asyncio
 import heapq
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.apply.run import Run
 from flowplan.plan.change import Step
 from flowplan.ports import EventKind
+from flowplan.values.classes import define
 
 BEAT_S = 10.0
 """How often signs are given at most, in seconds; the first one comes after so long."""

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from flowplan.apply import launching
 from flowplan.apply.deleting import finish_delete
@@ -23,6 +23,7 @@ from flowplan.ports import EventKind, Observed, StoreError
 from flowplan.state.journal import Entry, Operation, Status
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Kind
+from flowplan.values.classes import define
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 _LONG_AGO_S = 3600.0

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.apply.together import Together
 from flowplan.apply.uploading import Uploads
@@ -27,6 +27,7 @@ from flowplan.ports import (
 from flowplan.resources import Settings, kind_of
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import define, frozen
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.exit_code import ExitCode
 from flowplan.values.value import NotYetKnown, Reference

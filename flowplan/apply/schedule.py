@@ -5,10 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 
-from attrs import frozen
-
 from flowplan.graph import ranks
 from flowplan.plan.change import Step, StepKind
+from flowplan.values.classes import frozen
 
 
 @frozen

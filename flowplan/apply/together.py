@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from flowplan.ports import Ended, Writer
 from flowplan.state.journal import Entry, Status
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address
+from flowplan.values.classes import define
 
 
 @define(eq=False)

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.launch import CODE_PATH
 from flowplan.ports import Clock, RemoteAccess, StoreError
 from flowplan.values.address import Address
+from flowplan.values.classes import define, frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, NotYet
 
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.1, 2.0

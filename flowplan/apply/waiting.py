@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.apply.completing import Completions, ended_early
 from flowplan.apply.run import Failed, Run
@@ -20,6 +20,7 @@ from flowplan.plan.change import Step
 from flowplan.ports import EventKind, Observed, Pager, StoreError
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Kind
+from flowplan.values.classes import define
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 from flowplan.values.quantity import format_duration

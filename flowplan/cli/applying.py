@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.apply.durations import Durations
 from flowplan.apply.engine import execute
@@ -35,6 +35,7 @@ from flowplan.plan.staleness import record_digests
 from flowplan.ports import StoreError, Writer
 from flowplan.provider.pace import SystemClock
 from flowplan.resources import Settings
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

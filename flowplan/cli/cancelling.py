@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.apply.ending import cancellation, end_task, note_end, was_cancelled
 from flowplan.apply.recover import recover
@@ -29,6 +29,7 @@ from flowplan.resources import Settings
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

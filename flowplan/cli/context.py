@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan import __version__
 from flowplan.cli.project import (
@@ -27,6 +27,7 @@ from flowplan.report.paint import Paint, wants_colour
 from flowplan.state.journal import Operation
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
+from flowplan.values.classes import define, frozen
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, FlowplanError
 from flowplan.wiring import (
     SANDBOX_REGION,

@@ -7,14 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.cli.context import Context
 from flowplan.cli.handles import Found, Target
 from flowplan.cli.sessions import Sessions, asked_of_a_handle, open_sessions
 from flowplan.cli.standing import look_at, worst_code
 from flowplan.models.task import Task
 from flowplan.report.paint import Paint, clean
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, NotYet
 
 _AT_ONCE = 16

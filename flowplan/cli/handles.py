@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from flowplan.cli.context import Context
 from flowplan.cli.project import Project, find_project
 from flowplan.cli.recorded import lies_in, nothing_recorded, unknown_stack
 from flowplan.state.journal import Entry, Operation
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.cli.context import Context
 from flowplan.ports import StoreError
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Snapshot
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

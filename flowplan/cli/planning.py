@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan import __version__
 from flowplan.cli.awaiting import await_result
@@ -21,6 +21,7 @@ from flowplan.plan.planner import plan as make_plan
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import FlowplanError
 
 _HISTORIES = 20

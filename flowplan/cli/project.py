@@ -6,11 +6,10 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from attrs import frozen
-
 from flowplan.lang.files import VARIABLES_FILE, decode, is_stack_file
 from flowplan.lang.stack import Source
 from flowplan.values.bounded import read_at_most
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.wiring import Project, find_project, prepare_state
 

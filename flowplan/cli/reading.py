@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from flowplan import __version__
 from flowplan.cli.context import Context, Inputs
 from flowplan.cli.project import Project, StackFiles, find_project, read_stack_files
 from flowplan.lang.stack import Source, Stack
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostics
 from flowplan.values.value import Lookup, NotYetKnown, Reference
 

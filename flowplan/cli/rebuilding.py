@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.cli.awaiting import await_result
 from flowplan.cli.context import Connection, Context, Loaded
@@ -19,6 +19,7 @@ from flowplan.report.paint import Paint, clean
 from flowplan.resources import Settings
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.apply.recover import recover
 from flowplan.cli.cancelling import Leased
@@ -20,6 +20,7 @@ from flowplan.cli.recorded import unknown_stack
 from flowplan.ports import Event, EventKind, Reporter
 from flowplan.report.events import LineReporter
 from flowplan.state.snapshot import Snapshot
+from flowplan.values.classes import define, frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.cli.context import Context
 from flowplan.cli.ledger import confirmed, leased, refuse_unsettled
@@ -22,6 +22,7 @@ from flowplan.state.document import state_document
 from flowplan.state.edits import with_kept
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

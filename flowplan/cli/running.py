@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.cli.context import Context, Loaded
 from flowplan.cli.project import StackFiles, find_project, read_source
@@ -23,6 +23,7 @@ from flowplan.models import TaskConfig
 from flowplan.ports import Observed
 from flowplan.resources import kind_of
 from flowplan.values.address import NAME, Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.convert import Problem
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.value import Path as Place

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from attrs import frozen
-
 from flowplan.cli.awaiting import await_result
 from flowplan.cli.context import Connection, Context, Inputs, Loaded
 from flowplan.cli.project import Project, find_project
@@ -21,6 +19,7 @@ from flowplan.plan.recognise import looks_of
 from flowplan.resources import Settings
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 _UNSEEN = ""

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.cli.context import Context
 from flowplan.cli.project import Project
 from flowplan.client.session import Session
 from flowplan.models.task import TaskError
 from flowplan.state.snapshot import Snapshot
+from flowplan.values.classes import define
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.wiring import session
 

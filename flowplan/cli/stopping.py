@@ -8,11 +8,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.apply.engine import Stop
 from flowplan.ports import StoreError, Writer
 from flowplan.provider.pace import SystemClock
+from flowplan.values.classes import define
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

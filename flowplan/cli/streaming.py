@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator
 
 import click
-from attrs import frozen
 
 from flowplan.cli.handles import Found, Target
 from flowplan.cli.sessions import Sessions, asked_of_a_handle
@@ -16,6 +15,7 @@ from flowplan.client import logs
 from flowplan.client.session import Session, pauses
 from flowplan.models.task import Task, TaskError
 from flowplan.report.paint import Paint, clean
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 START_S = 12.0

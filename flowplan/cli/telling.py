@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan import __version__
 from flowplan.apply.run import Result
@@ -26,6 +26,7 @@ from flowplan.report.events import LineReporter
 from flowplan.report.live import TICK_S, LiveReporter
 from flowplan.report.plan_text import render_plan
 from flowplan.report.summary import counts_of, render_summary
+from flowplan.values.classes import define, frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.cli.handles import Target
 from flowplan.cli.sessions import Sessions
@@ -15,6 +15,7 @@ from flowplan.cli.standing import look_at, recorded_row
 from flowplan.client.session import pauses
 from flowplan.ports import Clock
 from flowplan.report.task_text import Standing, TaskRow, task_document
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import define, evolve, field
+from attrs import evolve, field
 
 from flowplan.lang.folders import Folder, Folders
 from flowplan.lang.reader import Reader
+from flowplan.values.classes import define
 
 
 @define

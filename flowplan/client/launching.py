@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.apply.launching import PLACEHOLDER, key_lasts
 from flowplan.apply.uploading import upload_code
@@ -29,6 +29,7 @@ from flowplan.ports import Handle, Observed, RemoteAccess, TaskKeys
 from flowplan.resources import Settings, kind_of
 from flowplan.resources.price import limit_price
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.convert import Problem
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
 from flowplan.values.quantity import Money

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.client.market import Market, Tasks
 from flowplan.models.task import TaskError
 from flowplan.models.task_config import TaskConfig
 from flowplan.ports import Clock, InstanceAccess, Provider, RemoteAccess
+from flowplan.values.classes import define
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.graph.order import find_cycle
 from flowplan.graph.triggers import Known, known_addresses, trigger_references
 from flowplan.lang.stack import Condition, Source, Stack
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, Span
 
 

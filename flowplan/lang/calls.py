@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from flowplan.lang.document import Map
 from flowplan.lang.files import is_stack_file
 from flowplan.lang.findings import Findings
 from flowplan.lang.sections import Sections
 from flowplan.lang.stack import Source
 from flowplan.lang.template import is_template
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostics, Span
 
 

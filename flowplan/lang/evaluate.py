@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.lang.files import is_stack_file
 from flowplan.lang.stack import Source, Stack
 from flowplan.lang.template import is_template
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, Span
 from flowplan.values.value import Lookup, NotYetKnown, Reference, Unknown, resolve
 

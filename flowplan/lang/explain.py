@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.lang.build import parse_document
 from flowplan.lang.document import Document, Map, lines_of
@@ -15,6 +15,7 @@ from flowplan.lang.secrets import hide_secrets
 from flowplan.lang.stack import Source
 from flowplan.lang.value_types import ValueType, plain, read_text, type_of
 from flowplan.lang.variables import FIELDS, VariableSource, in_doubt, parse_variables
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostics, Span
 from flowplan.values.value import Sensitive, leaves
 

@@ -10,12 +10,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Protocol
 
-from attrs import frozen
-
 from flowplan.lang.build import parse_document
 from flowplan.lang.document import Map
 from flowplan.lang.reader import Reader
 from flowplan.lang.stack import Source
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostics
 
 _HEAD = """\

@@ -12,8 +12,10 @@ from enum import Enum
 from typing import Any
 
 import yaml
-from attrs import define, field, frozen
+from attrs import field
 from yaml import tokens as t
+
+from flowplan.values.classes import define, frozen
 
 STEP = 2
 """Columns of one level."""

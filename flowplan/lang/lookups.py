@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from flowplan.lang.descent import descend, describe
 from flowplan.lang.document import Map
 from flowplan.lang.lazy import BROKEN, Lazy, failed
@@ -18,6 +16,7 @@ from flowplan.lang.scope import Scope
 from flowplan.lang.sections import Entry, listed
 from flowplan.lang.stack import NoResult, Query
 from flowplan.lang.words import ExpressionError
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.value import Fingerprint, Unknown, leaves
 

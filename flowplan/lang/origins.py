@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from flowplan.lang.document import Document, Map, Seq
 from flowplan.lang.inputs import Input
 from flowplan.lang.lazy import Lazy
@@ -18,6 +16,7 @@ from flowplan.lang.stack import Absence, Origin, VariableValue
 from flowplan.lang.template import program_of, templates
 from flowplan.lang.words import ExpressionError, PathExpr
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.value import Path, Sensitive
 
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from flowplan.lang.declared import declared, names, reach
 from flowplan.lang.descent import describe
 from flowplan.lang.document import Document, Map
@@ -16,6 +14,7 @@ from flowplan.lang.sections import Entry, Sections
 from flowplan.lang.stack import Import, Moved, Removed
 from flowplan.lang.words import ExpressionError
 from flowplan.values.address import Address, module_path
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Span, did_you_mean
 
 if TYPE_CHECKING:

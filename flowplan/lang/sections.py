@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.lang.build import parse_document
 from flowplan.lang.complaints import FOREIGN_SECTIONS
 from flowplan.lang.descent import describe
@@ -16,6 +14,7 @@ from flowplan.lang.findings import Findings
 from flowplan.lang.secrets import hide_secrets
 from flowplan.lang.stack import Source
 from flowplan.values.address import NAME, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.strict import show
 

@@ -9,9 +9,10 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, Severity, Span
 from flowplan.values.value import Lookup, Path, Reference
 

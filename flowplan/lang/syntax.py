@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import cast
 
 import yaml
-from attrs import frozen
 
 from flowplan.lang.document import MAX_DEPTH, Document, events, lines_of
+from flowplan.values.classes import frozen
 
 QUOTE = 'Quote the whole value: key: "{{ … }}".'
 """What to do about an expression outside quotes, where the value itself is not shown."""

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.lang.document import Map, Seq
 from flowplan.lang.words import ROOTS, PathExpr
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 
 Resolve = Callable[..., Any]
 """``resolve(path, number, *subscripts)`` gives a path's bare value."""

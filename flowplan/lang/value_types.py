@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.lang.build import parse_document
 from flowplan.lang.descent import describe
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.quantity import Money, format_instant, parse_duration, parse_instant
 from flowplan.values.value import Path, Sensitive, Unknown, path_text

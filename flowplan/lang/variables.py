@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.lang.build import parse_document
 from flowplan.lang.descent import describe
@@ -25,6 +25,7 @@ from flowplan.lang.template import is_template, templates
 from flowplan.lang.value_types import TYPES, BadType, Misfit, ValueType, plain, read_text, type_of
 from flowplan.lang.words import ExpressionError
 from flowplan.lang.world import World
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, Severity, Span, did_you_mean
 from flowplan.values.value import Path, Sensitive, Unknown, path_text
 

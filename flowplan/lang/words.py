@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 
 ROOTS = frozenset(
     ("var", "local", "each", "value", "data", "module", "self", "plan", *(kind.value for kind in Kind))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from flowplan.values.classes import frozen
 
 # The kernel takes at most 128 KiB as one argument of a program; longer shell lines go through a file.
 _LONGEST_ARGUMENT = 100_000

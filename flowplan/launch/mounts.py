@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.resources.attribute import Problem
+from flowplan.values.classes import frozen
 from flowplan.values.value import Path
 
 _MOST = 20

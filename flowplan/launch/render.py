@@ -6,13 +6,14 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.launch import code, mounts, size
 from flowplan.launch.command import Command, delays
 from flowplan.launch.environment import env_problems, env_text
 from flowplan.launch.section import section
 from flowplan.resources.attribute import Problem
+from flowplan.values.classes import frozen
 from flowplan.values.value import Fingerprint, Sensitive, Unknown, is_sensitive, leaves, reveal
 
 _WORKSPACE = "/workspace"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.models.model import Model, fact
 from flowplan.models.scalars import secret_text_hook
+from flowplan.values.classes import define, frozen
 
 
 @frozen(kw_only=True)

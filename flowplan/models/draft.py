@@ -12,11 +12,11 @@ from types import FunctionType
 from typing import Any
 
 import attrs
-from attrs import frozen
 
 from flowplan.models.model import Field, Model, blueprint
 from flowplan.models.scalars import volumes_hook
 from flowplan.models.volume import VolumeSpec
+from flowplan.values.classes import frozen
 from flowplan.values.convert import Invalid, Mismatch, unstructure
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.models.model import Model, fact, put
 from flowplan.models.moment import now
+from flowplan.values.classes import define, frozen
 
 _FAST_NETWORKS = frozenset({"InfiniBand", "IB", "IB_1600", "IB_3200"})
 

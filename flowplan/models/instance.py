@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.models.enums import InstanceStatus
 from flowplan.models.model import Model, fact
+from flowplan.values.classes import define
 
 
 @define(kw_only=True)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from attrs import frozen
-
+from flowplan.values.classes import frozen
 from flowplan.values.convert import Mismatch
 
 _COUNT_FIRST = re.compile(r"0*([1-9]\d{0,3})x([a-z][a-z0-9_-]*)")

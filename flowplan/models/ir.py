@@ -6,10 +6,11 @@ import copy
 from typing import Any, Literal, Self
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.models.model import Model, fact
 from flowplan.models.scalars import env_hook, show_env
+from flowplan.values.classes import frozen
 
 
 class _Ir(Model):

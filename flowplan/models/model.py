@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 import attrs
-from attrs import frozen
 
+from flowplan.values.classes import frozen
 from flowplan.values.convert import Invalid, Mismatch, Problem, problems_of, unknown_key
 
 _KEY = "flowplan"

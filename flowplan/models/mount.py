@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.models.model import Model, fact, put
 from flowplan.models.targets import without_end_slash
+from flowplan.values.classes import define
 
 
 @define(kw_only=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.models.enums import TaskStatus
 from flowplan.models.model import Model, fact
 from flowplan.models.task import Task
 from flowplan.models.task_config import TaskConfig
+from flowplan.values.classes import define
 
 
 @define(kw_only=True)

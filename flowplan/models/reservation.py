@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.models.enums import ReservationStatus
 from flowplan.models.instance_types import canonical
 from flowplan.models.model import Model, fact, put
+from flowplan.values.classes import define
 
 NAME_PATTERN = r"[a-zA-Z0-9][a-zA-Z0-9._-]*"
 """What tasks and reservations may be called."""

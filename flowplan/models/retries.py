@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 from typing import Self
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.models.model import Model, fact, rule
+from flowplan.values.classes import define
 from flowplan.values.convert import Problem
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
-from attrs import frozen
 
 from flowplan.models.catalogue import all_models
 from flowplan.models.model import Fact, Model, bounds_text, fact_of
+from flowplan.values.classes import frozen
 from flowplan.values.convert import unstructure
 
 

@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any, Protocol, Self
 
 import attrs
-from attrs import define, field
+from attrs import field
 
 from flowplan.models.config import User
 from flowplan.models.enums import TaskStatus
 from flowplan.models.instance import Instance
 from flowplan.models.model import Model, fact
 from flowplan.models.task_config import TaskConfig
+from flowplan.values.classes import define
 from flowplan.values.diagnostic import FlowplanError
 
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})

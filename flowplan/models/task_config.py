@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.models.enums import StorageInterface
 from flowplan.models.instance_types import instance_type_hook
@@ -19,6 +19,7 @@ from flowplan.models.retries import Retries
 from flowplan.models.scalars import env_hook, ordered_once, scheduled_time_hook, show_env, volumes_hook
 from flowplan.models.targets import docker_conflicts, overlaps, target_fault
 from flowplan.models.volume import VolumeSpec
+from flowplan.values.classes import define
 from flowplan.values.convert import Mismatch, Problem
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Self
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.models.enums import StorageInterface
 from flowplan.models.model import Model, fact, put, rule
 from flowplan.models.targets import target_fault, without_end_slash
+from flowplan.values.classes import define
 from flowplan.values.convert import Mismatch, Problem
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.plan.observation import Observed
 from flowplan.resources import kind_of
 from flowplan.values.address import NAME, Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.quantity import parse_instant
 from flowplan.values.value import path_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.plan.observation import Observation, Observed, Offer
 from flowplan.plan.observe import ours
@@ -13,6 +13,7 @@ from flowplan.plan.recognise import Look, by_name, fitting
 from flowplan.state.journal import Entry, Operation
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.quantity import Money, parse_instant
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.lang.stack import Budget, Condition, Limits
 from flowplan.plan.reason import Reason
@@ -14,6 +14,7 @@ from flowplan.resources import Change, Loss
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, Span
 from flowplan.values.exit_code import ExitCode
 from flowplan.values.value import Reference

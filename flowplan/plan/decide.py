@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.lang.stack import Resource
 from flowplan.plan.change import Action, AttributeChange, ResourceChange
@@ -15,6 +15,7 @@ from flowplan.plan.reason import Cause, Reason
 from flowplan.resources import Change, ResourceKind, kind_of
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.value import Reference, unknowns
 
 NOT_RECORDED = Reason(Cause.NEW, "it is not in the state yet")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Action, ResourceChange
 from flowplan.plan.market import is_offer_of
@@ -14,6 +12,7 @@ from flowplan.plan.observation import Observation, Offer, Quota, Quote
 from flowplan.resources import Settings, kind_of
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.value import is_known
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.lang.stack import Absence, Origin, Stack
 from flowplan.plan.change import Action, Plan, PlanOptions
 from flowplan.plan.observation import Observation
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, Span
 
 _USUAL = PlanOptions()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Action, Mode, PlanOptions, ResourceChange
 from flowplan.plan.patterns import compile_pattern, matcher, unreadable
 from flowplan.resources import Loss
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 
 _ENDS = (Action.DELETE, Action.REPLACE, Action.FORGET, Action.UPDATE)

@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.lang.stack import Moved, Resource, Stack
 from flowplan.plan.change import Action, Move, ResourceChange
 from flowplan.plan.reason import Cause
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.value import dump, is_known, seal
 

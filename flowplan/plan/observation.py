@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 
 
 @frozen

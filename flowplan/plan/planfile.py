@@ -17,13 +17,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.lang.stack import Source, Stack
 from flowplan.plan.change import Mode, PlanOptions
 from flowplan.plan.observation import HistoryEvent, Observation, Observed, Offer, Quota, Quote
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 from flowplan.values.quantity import format_instant, parse_instant

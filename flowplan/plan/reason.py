@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Span
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.graph import Graph, topological
 from flowplan.lang.stack import Resource, Stack
@@ -17,6 +17,7 @@ from flowplan.plan.recognise import by_name, fitting, looks_of
 from flowplan.resources import Settings, kind_of
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.value import NotYetKnown, Reference, is_known, resolve
 
 

@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.lang.stack import Resource, Stack
 from flowplan.plan.observation import Observed
 from flowplan.resources import Settings, kind_of
 from flowplan.resources.price import same_type
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 from flowplan.values.value import Fingerprint, Sensitive, Unknown
 
 _SUFFIX = re.compile(r"-[0-9a-f]{6}")

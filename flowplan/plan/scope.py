@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.graph import Graph
 from flowplan.plan.change import Mode, PlanOptions
 from flowplan.plan.patterns import select
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 
 

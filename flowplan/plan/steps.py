@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.graph import Edge, Graph, topological
 from flowplan.graph.order import CycleFound
@@ -14,6 +14,7 @@ from flowplan.plan.change import Action, ResourceChange, Step, StepKind
 from flowplan.plan.holders import block_handovers, detaches_first
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import define
 
 _MAKES = {Action.CREATE: StepKind.CREATE, Action.REPLACE: StepKind.CREATE, Action.UPDATE: StepKind.UPDATE}
 _ENDS = {Action.DELETE: StepKind.DELETE, Action.REPLACE: StepKind.DELETE, Action.FORGET: StepKind.FORGET}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from flowplan.plan.observation import Observed
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 
 

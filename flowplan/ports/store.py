@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from attrs import frozen
-
 from flowplan.state.history import Serial
 from flowplan.state.journal import Entry, Status, Timing
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import FlowplanError
 
 

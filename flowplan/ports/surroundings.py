@@ -7,9 +7,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 
 

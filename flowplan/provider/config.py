@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.provider.http import is_loopback, plain_base_url
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostics, Span
 from flowplan.values.value import Sensitive
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.exit_code import ExitCode
 

@@ -19,13 +19,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan import __version__
 from flowplan.ports import Clock
 from flowplan.provider.failure import Failure, Trouble, classify, denied, unreachable, unreadable
 from flowplan.provider.pace import Pace, SystemClock, retry_after, server_moment
 from flowplan.provider.redaction import secrets_of, server_words, shown
+from flowplan.values.classes import frozen
 from flowplan.values.value import Sensitive
 
 if TYPE_CHECKING:

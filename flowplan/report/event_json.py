@@ -11,10 +11,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from attrs import define
-
 from flowplan.plan.document import diagnostic_document
 from flowplan.ports import Event, EventKind
+from flowplan.values.classes import define
 from flowplan.values.quantity import format_instant
 
 FORMAT = "1.0"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import field
 
 from flowplan.ports import Event, EventKind
 from flowplan.report.diagnostics import render_diagnostic
 from flowplan.report.paint import Paint, clean
 from flowplan.values.address import Address
+from flowplan.values.classes import define
 from flowplan.values.quantity import format_duration
 
 _GERUNDS = {

@@ -9,11 +9,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
-from attrs import define, field, frozen
+from attrs import field
 
 from flowplan.ports import Event, EventKind
 from flowplan.report.events import doing, event_line
 from flowplan.report.paint import Paint, clean
+from flowplan.values.classes import define, frozen
 from flowplan.values.quantity import format_duration
 
 MOST_ROWS = 12

@@ -7,9 +7,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.report.paint import Paint, clean
+from flowplan.values.classes import frozen
 
 ABSENT: tuple[Any, ...] = (None, [], {}, "")
 """Values that are not worth a line of their own in something new."""

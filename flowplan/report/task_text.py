@@ -7,9 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.report.paint import Paint, clean
+from flowplan.values.classes import frozen
 from flowplan.values.quantity import format_duration, format_instant
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.convert import Problem
 
 __all__ = ["Attribute", "Change", "Loss", "Problem", "ResourceKind", "Settings", "Wire", "lost"]

@@ -9,9 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from attrs import frozen
-
 from flowplan.sandbox import process
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 LOG = "served.log"

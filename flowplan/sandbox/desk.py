@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.sandbox.faults import happen
 from flowplan.sandbox.faults.kinds import Scenario, read_fault
@@ -14,6 +14,7 @@ from flowplan.sandbox.faults.strikes import REQUEST_KINDS
 from flowplan.sandbox.world import auction
 from flowplan.sandbox.world.terms import Clock, Era, Fault, Override, Series
 from flowplan.sandbox.world.world import Effect, Moment, World
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 if TYPE_CHECKING:

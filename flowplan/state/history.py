@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 
-from attrs import frozen
+from flowplan.values.classes import frozen
 
 
 class Touch(Enum):

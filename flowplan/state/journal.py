@@ -11,9 +11,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 
 
 class Operation(Enum):

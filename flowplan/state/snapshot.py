@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Address, Kind
+from flowplan.values.classes import frozen
 
 
 @frozen

@@ -6,7 +6,9 @@ import re
 from enum import Enum
 from functools import lru_cache
 
-from attrs import field, frozen
+from attrs import field
+
+from flowplan.values.classes import frozen
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 """What a resource, variable, output or module may be called (stack-language.md, decision 5)."""

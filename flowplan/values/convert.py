@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import Path, path_text

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from functools import lru_cache
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 
 
 class Severity(Enum):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache, total_ordering
 
-from attrs import frozen
+from flowplan.values.classes import frozen
 
 _MONEY = re.compile(r"(?:(-)?\$?\s*|\$?\s*(-))((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")

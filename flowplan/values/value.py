@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.values.address import Address
+from flowplan.values.classes import frozen
 
 Path = tuple[str | int, ...]
 """Where a value stands inside a nested value: keys and indexes from the outside in."""

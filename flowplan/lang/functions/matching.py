@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from flowplan.lang.functions.bounds import Meter
 from flowplan.lang.functions.patterns import (
     BOUND,
@@ -17,6 +15,7 @@ from flowplan.lang.functions.patterns import (
     START,
     Pattern,
 )
+from flowplan.values.classes import frozen
 
 
 @frozen

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from attrs import frozen
+from flowplan.values.classes import frozen
 
 MAX_PATTERN = 1000
 """The longest pattern, in characters."""

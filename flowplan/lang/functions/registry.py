@@ -10,11 +10,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from attrs import frozen
 from jinja2 import pass_context
 from jinja2.runtime import Context, Undefined
 
 from flowplan.lang.functions.bounds import Meter
+from flowplan.values.classes import frozen
 
 METER = "_meter"
 """The name of the meter among what a compiled text is given."""

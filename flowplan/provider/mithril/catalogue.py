@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.ports import Offer
 from flowplan.provider.mithril.wire import Auction, InstanceType
 from flowplan.provider.redaction import shown
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, did_you_mean
 from flowplan.values.quantity import Money
 

@@ -8,9 +8,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.digest import text_digest
 from flowplan.values.quantity import Money, format_instant, parse_instant

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from flowplan.models.enums import InstanceStatus, TaskStatus
 from flowplan.models.instance import Instance as InstanceModel
@@ -24,6 +24,7 @@ from flowplan.provider.mithril.histories import read_first_run, read_history
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.provider.mithril.wire import Bid, Instance
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.quantity import Money, parse_instant
 

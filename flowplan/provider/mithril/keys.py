@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from attrs import frozen
-
 from flowplan.provider.mithril.wire import SshKey
 from flowplan.provider.redaction import shown
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
 
 AUTO = "_auto_"

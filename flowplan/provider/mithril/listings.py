@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from attrs import frozen
-
 from flowplan.models.config import Project as ProjectModel
 from flowplan.models.config import User
 from flowplan.models.enums import ReservationStatus, StorageInterface
@@ -28,6 +26,7 @@ from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError, cano
 from flowplan.provider.mithril.codecs import reservation_status
 from flowplan.provider.mithril.provider import MithrilProvider
 from flowplan.provider.mithril.wire import Auction, structure, structure_all
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
 from flowplan.values.quantity import Money, parse_instant
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.provider.mithril.catalogue import UnmappableError
 from flowplan.provider.mithril.codecs import CODECS, Codec, Context
 from flowplan.resources.attribute import ResourceKind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, did_you_mean
 from flowplan.values.value import is_known, reveal
 

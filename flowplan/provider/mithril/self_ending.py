@@ -11,13 +11,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from attrs import frozen
-
 from flowplan.launch import Ending
 from flowplan.launch.record import merge_records, parse_record
 from flowplan.provider.failure import Failure
 from flowplan.provider.mithril.codecs import task_has_ended
 from flowplan.provider.mithril.wire import structure_all
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import Sensitive

@@ -11,7 +11,9 @@ from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
-from attrs import field, frozen
+from attrs import field
+
+from flowplan.values.classes import frozen
 
 T = TypeVar("T")
 

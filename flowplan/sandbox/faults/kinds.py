@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import field, fields, frozen
+from attrs import field, fields
 
 from flowplan.sandbox.world.records import Rules
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import did_you_mean
 from flowplan.values.quantity import Money, parse_duration
 

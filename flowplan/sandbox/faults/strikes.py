@@ -9,11 +9,12 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.sandbox.world.request import Response
 from flowplan.sandbox.world.terms import Fault
 from flowplan.sandbox.world.world import World
+from flowplan.values.classes import frozen
 
 REQUEST_KINDS = ("latency", "throttle", "error", "lost", "truncated", "novel")
 _MOST_DELAY_S = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
+from flowplan.values.classes import frozen
 
 
 @frozen

@@ -5,13 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 
-from attrs import frozen
-
 from flowplan.sandbox.market import rivals
 from flowplan.sandbox.world.catalogue import Market, markets
 from flowplan.sandbox.world.market import Demand, clear
 from flowplan.sandbox.world.terms import Era, Series
 from flowplan.sandbox.world.world import World
+from flowplan.values.classes import frozen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CALM = Era("era", 0, _EPOCH)

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.sandbox.world import wire
 from flowplan.sandbox.world.catalogue import IMAGE, REGIONS, derived_fid, regions
 from flowplan.sandbox.world.fields import Fields
 from flowplan.sandbox.world.request import Request, Response
 from flowplan.sandbox.world.world import Moment, World
+from flowplan.values.classes import frozen
 
 
 @frozen

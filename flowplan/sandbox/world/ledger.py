@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
 from flowplan.sandbox.world.charges import bid_charge, volume_charge
 from flowplan.sandbox.world.records import Bid, Reservation
 from flowplan.sandbox.world.usage import credit_cents
 from flowplan.sandbox.world.world import World
+from flowplan.values.classes import frozen
 
 
 @frozen

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.sandbox.world import wire
 from flowplan.sandbox.world.catalogue import Market
 from flowplan.sandbox.world.fields import Fields
 from flowplan.sandbox.world.records import Grant, Reservation
 from flowplan.sandbox.world.request import Refusal
+from flowplan.values.classes import frozen
 
 KEYS = ("standard", "flexible")
 _US = timedelta(microseconds=1)

@@ -9,12 +9,11 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.sandbox.world.fields import Fields
 from flowplan.sandbox.world.index import Where
 from flowplan.sandbox.world.request import Response
 from flowplan.sandbox.world.world import Moment, World
+from flowplan.values.classes import frozen
 
 
 @frozen

@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
-
 from flowplan.sandbox.world.accounts import Quota
 from flowplan.sandbox.world.catalogue import (
     LARGEST_STORAGE_GB,
@@ -24,6 +22,7 @@ from flowplan.sandbox.world.fields import Fields
 from flowplan.sandbox.world.orders import read_project
 from flowplan.sandbox.world.request import Refusal, Request, Response
 from flowplan.sandbox.world.world import Moment, World
+from flowplan.values.classes import frozen
 
 PRODUCTS = ("Storage", "Spot", "Reservations")
 _WINDOWS = 4

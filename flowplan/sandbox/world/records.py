@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from flowplan.sandbox.world.accounts import ApiKey, Project, Quota, User
 from flowplan.sandbox.world.terms import Clock, Era, Fault, Override, PriceChange, Series
+from flowplan.values.classes import frozen
 
 
 @frozen

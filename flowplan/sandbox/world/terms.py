@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import frozen
+from flowplan.values.classes import frozen
 
 
 @frozen

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from datetime import datetime
 from typing import Any, TypeVar
 
-from attrs import frozen
-
 from flowplan.sandbox.market.priceline import PriceLine
 from flowplan.sandbox.world.accounts import ApiKey
 from flowplan.sandbox.world.bookings import Bookings
@@ -20,6 +18,7 @@ from flowplan.sandbox.world.records import KINDS, Bid, Instance, Reservation, Vo
 from flowplan.sandbox.world.tables import Tables
 from flowplan.sandbox.world.texts import Fetch, Texts
 from flowplan.sandbox.world.timers import Timers
+from flowplan.values.classes import frozen
 
 _T = TypeVar("_T")
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}

@@ -1,0 +1,82 @@
+"""The house's `define` and `frozen` make what attrs makes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from flowplan.values import classes
+
+PACKAGE = Path(__file__).parents[2] / "flowplan"
+
+
+def kinds(maker: Any) -> Iterator[Any]:
+    """Instances of classes that ``maker`` makes, the same for every maker."""
+
+    @maker
+    class Plain:
+        name: str
+        _hidden: int = 3
+        secret: str = attrs.field(default="s3cret", repr=False)
+        shouted: str = attrs.field(default="hi", repr=str.upper)
+        parts: list[Any] = attrs.field(factory=list)
+
+    @maker(kw_only=True)
+    class Below(Plain):
+        more: Any = None
+
+    @maker
+    class Own:
+        x: int
+
+        def __repr__(self) -> str:
+            return "own"
+
+    @maker
+    class BelowOwn(Own):
+        y: int
+
+    @maker(repr=False)
+    class Silent(Plain):
+        pass
+
+    @maker
+    class Empty:
+        pass
+
+    plain = Plain("a", parts=[1, Plain("b")])
+    plain.parts.append(plain)
+    yield from (plain, Below(name="c", more=plain), Own(1), BelowOwn(1, 2), Silent("d"), Empty())
+
+
+@pytest.mark.parametrize("name", ["define", "frozen"])
+def test_what_is_shown_is_what_attrs_shows(name: str) -> None:
+    theirs = [repr(one) for one in kinds(getattr(attrs, name))]
+    assert [repr(one) for one in kinds(getattr(classes, name))] == theirs
+    assert "s3cret" not in "".join(theirs)
+
+
+@pytest.mark.parametrize("name", ["define", "frozen"])
+def test_all_else_is_what_attrs_makes(name: str) -> None:
+    for mine, theirs in zip(kinds(getattr(classes, name)), kinds(getattr(attrs, name)), strict=True):
+        assert sorted({*dir(mine)} - {"__repr__"}) == sorted({*dir(theirs)} - {"__repr__"})
+        assert hasattr(type(mine), "__slots__")
+
+
+def test_no_module_asks_attrs_itself_for_its_classes() -> None:
+    """Else its methods are compiled for nothing with each start."""
+    asked = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if path != PACKAGE / "values" / "classes.py"
+        if isinstance(node, ast.ImportFrom)
+        if node.module in ("attrs", "attr")
+        if {"define", "frozen", "mutable"} & {alias.name for alias in node.names}
+    ]
+    assert asked == []
