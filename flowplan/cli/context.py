@@ -13,6 +13,7 @@ import click
 from attrs import evolve, field
 
 from flowplan import __version__
+from flowplan.cli.given import Inputs, SecretFolder, variable_sources
 from flowplan.cli.project import (
     Project,
     StackFiles,
@@ -21,7 +22,7 @@ from flowplan.cli.project import (
     read_stack_files,
     same_stack,
 )
-from flowplan.lang.stack import ProviderSettings, Results, Source, Stack
+from flowplan.lang.stack import ProviderSettings, Results, Stack
 from flowplan.report.diagnostics import render_diagnostics
 from flowplan.report.paint import Paint, wants_colour
 from flowplan.state.journal import Operation
@@ -44,17 +45,7 @@ if TYPE_CHECKING:
     from flowplan.plan.observation import Observation
     from flowplan.state.journal import Entry
 
-_LONGEST_SECRET = 1024 * 1024
-"""The largest file of a secret, in bytes."""
 __all__ = ["SANDBOX_REGION", "Connection", "Context", "Inputs", "Loaded"]
-
-
-@frozen
-class Inputs:
-    """What the command line says about variables: ``--var k=v`` and ``--var-file F``, in order."""
-
-    variables: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
 
 
 @frozen
@@ -115,7 +106,7 @@ class Context:
         """
         project = find_project(Path(path), self.environ)
         files = read_stack_files(Path(path), project, inputs.files)
-        values = self.variable_sources(inputs)
+        values = variable_sources(self.environ, inputs)
         if may_recall:
             from flowplan.cli.stack_cache import recall
 
@@ -155,7 +146,7 @@ class Context:
         def load(results: Results) -> tuple[Stack | None, Diagnostics]:
             return load_stack(
                 files.all_sources, values, reader, __version__,
-                folders=folders, results=results, secrets=self.secret,
+                folders=folders, results=results, secrets=SecretFolder(self.environ),
             )  # fmt: skip
 
         results: Results = {}
@@ -176,7 +167,7 @@ class Context:
         if loaded.warned or loaded.read or loaded.lookups:
             forget(loaded.project, loaded.files)
         else:
-            values = self.variable_sources(inputs)
+            values = variable_sources(self.environ, inputs)
             keep(loaded.project, loaded.files, values, loaded.stack, self.key_of(loaded.project))
 
     def key_of(self, project: Project) -> Callable[[str], bytes]:
@@ -197,67 +188,6 @@ class Context:
             raise FlowplanError(*found.in_order())
         self.warn(found.in_order())
         return stack
-
-    def variable_sources(self, inputs: Inputs) -> list[VariableSource]:
-        """Values for variables, weakest first (stack-language.md, decision 12).
-
-        Raises:
-            FlowplanError: a file of values cannot be read.
-        """
-        prefix = "FLOWPLAN_VAR_"
-        given = {
-            name[len(prefix) :]: value for name, value in self.environ.items() if name.startswith(prefix)
-        }
-        if not (given or inputs.files or inputs.variables):
-            return []
-        from flowplan.cli.project import LIMIT_BYTES
-        from flowplan.lang.files import decode
-        from flowplan.lang.variables import VariableSource, parse_variables
-        from flowplan.values.bounded import read_at_most
-
-        sources = []
-        if given:
-            sources.append(VariableSource("FLOWPLAN_VAR_*", given, is_text=True, lenient=True))
-        for name in inputs.files:
-            try:
-                raw = read_at_most(Path(name), LIMIT_BYTES)
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or "it is not the name of a file"
-                raise FlowplanError(
-                    Diagnostic.error(f"--var-file {name} cannot be read", f"{reason}.")
-                ) from None
-            text, problems = decode(name, raw)
-            if problems.has_errors:
-                raise FlowplanError(*problems)
-            values, problems = parse_variables(Source(name, text))
-            if problems.has_errors:
-                raise FlowplanError(*problems.in_order())
-            sources.append(values)
-        for pair in inputs.variables:
-            name, equals, value = pair.partition("=")
-            if not equals:
-                raise click.UsageError(f"--var {name!r} has no value; write --var {name}=VALUE")
-            sources.append(VariableSource("--var", {name: value}, is_text=True))
-        return sources
-
-    def secret(self, name: str) -> str:
-        """The secret called ``name``: a file in the folder that FLOWPLAN_SECRETS names, or in flowplan's own.
-
-        Raises:
-            OSError: there is none, or it cannot be read; ``strerror`` says why.
-            ValueError: it is no text.
-        """
-        from flowplan.values.bounded import read_at_most
-
-        settings = Path(self.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        folder = Path(self.environ.get("FLOWPLAN_SECRETS") or settings / "flowplan" / "secrets")
-        try:
-            text = read_at_most(folder / name, _LONGEST_SECRET).decode("utf-8")
-        except FileNotFoundError:
-            raise FileNotFoundError(2, f"there is no file {folder / name}") from None
-        except UnicodeDecodeError:
-            raise ValueError(f"{folder / name} is not UTF-8 text") from None
-        return text.removesuffix("\n").removesuffix("\r")
 
     def backend(self, project: Project) -> SqliteBackend:
         """The embedded backend of a project; FLOWPLAN_LEASE says how long a lease lasts without a sign of life.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowplan import __version__
 from flowplan.cli.context import Context, Inputs
+from flowplan.cli.given import SecretFolder, variable_sources
 from flowplan.cli.project import Project, StackFiles, find_project, read_stack_files
 from flowplan.lang.stack import Source, Stack
 from flowplan.values.classes import frozen
@@ -38,7 +39,7 @@ class Reading:
         """
         project = find_project(Path(path), context.environ)
         files = read_stack_files(Path(path), project, inputs.files)
-        return cls(project, files, context.variable_sources(inputs), context.secret)
+        return cls(project, files, variable_sources(context.environ, inputs), SecretFolder(context.environ))
 
     def load(self, sources: Sequence[Source]) -> tuple[Stack | None, Diagnostics]:
         """The stack that ``sources`` spell, with this stack's values and files, and what is wrong with it."""

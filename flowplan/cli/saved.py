@@ -13,6 +13,7 @@ from typing import Any
 from flowplan import __version__
 from flowplan.cli.context import Context, Inputs, Loaded
 from flowplan.cli.fitting import code_digests, edited_files, edited_sources
+from flowplan.cli.given import SecretFolder, variable_sources
 from flowplan.cli.module_folders import module_folders
 from flowplan.cli.planning import Planned, with_observation
 from flowplan.cli.project import Project, StackFiles, find_project, read_source
@@ -183,7 +184,7 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
     plain = {k: v for k, v in plan_file.variables.items() if not isinstance(v, Fingerprint)}
     outside = [
         VariableSource(s.name, {k: v for k, v in s.values.items() if k in secret}, s.is_text, s.lenient)
-        for s in [*_values_beside(folder), *context.variable_sources(inputs)]
+        for s in [*_values_beside(folder), *variable_sources(context.environ, inputs)]
     ]
     files = StackFiles(folder, plan_file.path, plan_file.sources)
     witness = Witness(folder.resolve())
@@ -194,7 +195,7 @@ def restore(context: Context, path: Path, plan_file: PlanFile, inputs: Inputs) -
         __version__,
         folders=witness.folders(module_folders(files, project)),
         results=plan_file.lookups,
-        secrets=context.secret,
+        secrets=SecretFolder(context.environ),
     )
     state = _state_of(context, project, plan_file)
     edited = edited_files(plan_file, witness, state.key)

@@ -62,6 +62,7 @@ def test_an_old_state_is_read_as_it_lies(tmp_path: Path, version: int) -> None:
         ]
         assert (found.serial, found.project, found.source) == (4, "proj_7", "stacks/train.yaml")
         assert found.lineage and len(found.key) == 32
+        assert backend.key("train") == found.key and backend.key("none such") == b""
         assert found.outputs == {"id": "vol_1", "secret": Fingerprint("beef"), "list": [1, {"x": "y"}]}
         prep = found.records[Address.parse("task.prep")]
         assert prep.config["env"] == {"$odd": "x", "PLAIN": "y", "TOKEN": Fingerprint("ab12")}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flowplan.cli.context import Context, Inputs
+from flowplan.cli.given import SecretFolder
 from flowplan.cli.options import stack_path, variables
 
 if TYPE_CHECKING:
@@ -135,7 +136,10 @@ def _variables(context: Context, reading: Reading) -> None:
     from flowplan.cli.commands.vars import print_variables
     from flowplan.lang.explain import explain_variables
 
-    print_variables(explain_variables(reading.files.all_sources, reading.inputs, context.secret)[0], context)
+    print_variables(
+        explain_variables(reading.files.all_sources, reading.inputs, SecretFolder(context.environ))[0],
+        context,
+    )
 
 
 def _complain(context: Context, error: FlowplanError) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowplan.cli.context import Context, Inputs
+from flowplan.cli.given import SecretFolder
 from flowplan.cli.options import as_json, stack_path, variables
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def command(
 
     context = Context.make()
     reading = Reading.make(context, path, Inputs(variables, var_files))
-    explained, found = explain_variables(reading.files.all_sources, reading.inputs, context.secret)
+    explained, found = explain_variables(
+        reading.files.all_sources, reading.inputs, SecretFolder(context.environ)
+    )
     if found.has_errors:
         raise FlowplanError(*found.in_order())
     if explain is not None:
