@@ -110,14 +110,16 @@ async def _look_and_plan(
 def _maybe_completed(planned: Planned) -> list[str]:
     """The ids of tasks whose instances live and that a plan would do something to, or run again."""
     found = []
-    touched = {change.address for change in planned.plan.changes if not change.deposed}
-    for address, record in planned.snapshot.records.items():
-        resource = planned.loaded.stack.resources.get(address)
-        if address.kind is not Kind.TASK or resource is None or record.attributes.get("completion"):
+    resources = planned.loaded.stack.resources
+    concerned = {change.address for change in planned.plan.changes if not change.deposed}
+    concerned.update(r.address for r in resources.values() if r.lifecycle.rerun == "always")
+    for address, record in planned.snapshot.records.items() if concerned else ():
+        if address not in concerned or address not in resources:
+            continue
+        if address.kind is not Kind.TASK or record.attributes.get("completion"):
             continue
         seen = planned.observation.find(record.kind, record.id) if planned.observation else None
-        again = resource.lifecycle.rerun == "always"
-        if (again or address in touched) and seen is not None and seen.exists:
+        if seen is not None and seen.exists:
             found.append(record.id)
     return found
 

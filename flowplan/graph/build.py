@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import field
 
 from flowplan.graph.order import find_cycle
 from flowplan.graph.triggers import Known, known_addresses, trigger_references
-from flowplan.lang.stack import Condition, Source, Stack
+from flowplan.lang.stack import Condition, Resource, Source, Stack
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address
 from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, Span
+from flowplan.values.value import Reference
 
 
 @frozen
@@ -76,16 +77,16 @@ class Graph:
         )
 
 
-def build(stack: Stack, snapshot: Snapshot) -> Graph:
-    """The graph of all resources that are desired or recorded.
+class _Edges(Mapping[Address, tuple[Edge, ...]]):
+    """The edges from each resource, made when they are asked for: a plan asks only for those of what it makes."""
 
-    Desired ones are connected by what they reference and by ``depends_on``; ones that are only recorded,
-    by the direct dependencies written down when they were applied.
-    """
-    needs: dict[Address, tuple[Address, ...]] = {}
-    edges: dict[Address, tuple[Edge, ...]] = {}
-    names: Known = {}
-    for address, resource in stack.resources.items():
+    def __init__(self, stack: Stack, needs: Mapping[Address, tuple[Address, ...]], known: Known) -> None:
+        self._stack, self._needs, self._known = stack, needs, known
+
+    def __getitem__(self, address: Address) -> tuple[Edge, ...]:
+        resource = self._stack.resources.get(address)
+        if resource is None:
+            return tuple(Edge(address, d, "recorded when it was applied") for d in self._needs[address])
         found: dict[Address, Edge] = {}
         for reference in resource.references:
             if reference.address not in found:
@@ -98,17 +99,44 @@ def build(stack: Stack, snapshot: Snapshot) -> Graph:
             found[dependency.address] = Edge(
                 address, dependency.address, reason, dependency.condition, dependency.span or resource.span
             )
-        if resource.lifecycle.replace_triggered_by:
-            names = names or known_addresses(stack.resources)
-            for reference in trigger_references(resource, names)[0].values():
-                if reference.address not in found and reference.address != address:
-                    reason = f"replace_triggered_by {reference}"
-                    found[reference.address] = Edge(address, reference.address, reason, span=resource.span)
-        edges[address] = tuple(found.values())
-        needs[address] = tuple(found)
+        for reference in _triggers(resource, self._known):
+            if reference.address not in found:
+                reason = f"replace_triggered_by {reference}"
+                found[reference.address] = Edge(address, reference.address, reason, span=resource.span)
+        return tuple(found.values())
+
+    def __iter__(self) -> Iterator[Address]:
+        return iter(self._needs)
+
+    def __len__(self) -> int:
+        return len(self._needs)
+
+
+def _triggers(resource: Resource, known: Known) -> list[Reference]:
+    """What ``replace_triggered_by`` names besides the resource itself."""
+    if not resource.lifecycle.replace_triggered_by:
+        return []
+    return [r for r in trigger_references(resource, known)[0].values() if r.address != resource.address]
+
+
+def build(stack: Stack, snapshot: Snapshot) -> Graph:
+    """The graph of all resources that are desired or recorded.
+
+    Desired ones are connected by what they reference and by ``depends_on``; ones that are only recorded,
+    by the direct dependencies written down when they were applied.
+    """
+    needs: dict[Address, tuple[Address, ...]] = {}
+    triggered = any(resource.lifecycle.replace_triggered_by for resource in stack.resources.values())
+    known = known_addresses(stack.resources) if triggered else {}
+    for address, resource in stack.resources.items():
+        found = [reference.address for reference in resource.references]
+        if resource.depends_on or triggered:
+            found += [dependency.address for dependency in resource.depends_on]
+            found += [reference.address for reference in _triggers(resource, known)]
+        needs[address] = tuple(dict.fromkeys(found) if len(found) > 1 else found)
     for address, record in snapshot.records.items():
         if address not in needs:
-            known = tuple(d for d in record.dependencies if d in stack.resources or d in snapshot.records)
-            needs[address] = known
-            edges[address] = tuple(Edge(address, d, "recorded when it was applied") for d in known)
-    return Graph(needs, edges, stack.sources)
+            needs[address] = tuple(
+                d for d in record.dependencies if d in stack.resources or d in snapshot.records
+            )
+    return Graph(needs, _Edges(stack, needs, known), stack.sources)

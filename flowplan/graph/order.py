@@ -25,28 +25,27 @@ def topological(needs: Mapping[Node, Iterable[Node]], key: Callable[[Node], Any]
     Raises:
         CycleFound: some nodes need each other.
     """
-    missing: dict[Node, int] = {}
-    dependents: dict[Node, list[Node]] = {node: [] for node in needs}
-    for node, wanted in needs.items():
-        count = 0
-        for other in set(wanted):
-            if other in dependents:
-                dependents[other].append(node)
-                count += 1
-        missing[node] = count
-    position = {node: index for index, node in enumerate(sorted(needs, key=key) if key else needs)}
-    nodes = list(position)
-    ready = [position[node] for node, count in missing.items() if count == 0]
-    heapq.heapify(ready)
+    nodes = sorted(needs, key=key) if key else list(needs)
+    position = {node: index for index, node in enumerate(nodes)}
+    # Why by position: to compare, count and collect numbers costs a fraction of looking up nodes by their hash.
+    missing = [0] * len(nodes)
+    dependents: dict[int, list[int]] = {}
+    for index, node in enumerate(nodes):
+        for other in dict.fromkeys(needs[node]):
+            at = position.get(other)
+            if at is not None:
+                dependents.setdefault(at, []).append(index)
+                missing[index] += 1
+    ready = [index for index, count in enumerate(missing) if count == 0]  # in order, and so a heap
     order = []
     while ready:
-        node = nodes[heapq.heappop(ready)]
-        order.append(node)
-        for dependent in dependents[node]:
+        index = heapq.heappop(ready)
+        order.append(nodes[index])
+        for dependent in dependents.get(index, ()):
             missing[dependent] -= 1
             if missing[dependent] == 0:
-                heapq.heappush(ready, position[dependent])
-    if len(order) != len(missing):
+                heapq.heappush(ready, dependent)
+    if len(order) != len(nodes):
         raise CycleFound
     return order
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flowplan.plan.change import AttributeChange
 from flowplan.resources import Attribute, Change, ResourceKind
+from flowplan.resources.attribute import Pick
 from flowplan.values.value import Sensitive, Unknown, is_known, seal
 
 _MISSING = object()
@@ -60,6 +61,14 @@ def _settled(old: Any, new: Any, sealed: Any) -> Any:
     return new
 
 
+def agree(pick: Pick, first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether what ``pick`` takes is there on both sides and equal; if not, it may still come to the same."""
+    try:
+        return bool(pick(first) == pick(second))
+    except KeyError:
+        return False
+
+
 def drift_changes(
     kind: ResourceKind, recorded: Mapping[str, Any], observed: Mapping[str, Any]
 ) -> Iterator[AttributeChange]:
@@ -76,7 +85,9 @@ def update_targets(
     kind: ResourceKind, current: Mapping[str, Any], targets: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The provider-side attributes that must be sent so that ``current`` becomes ``targets``."""
-    needed = {}
+    needed: dict[str, Any] = {}
+    if agree(kind.sendable, current, targets):
+        return needed
     for name in kind.feeds:
         attribute = kind.attributes[name]
         if name not in targets or name not in current:

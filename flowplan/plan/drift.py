@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from flowplan.plan.change import AttributeChange, Drift, DriftKind, ResourceChange
-from flowplan.plan.diff import drift_changes, same
+from flowplan.plan.diff import agree, drift_changes, same
 from flowplan.plan.observation import HistoryEvent, Observation, Observed
 from flowplan.resources import Change, kind_of
 from flowplan.state.snapshot import Record, Snapshot
@@ -28,6 +28,15 @@ _EVENTS: Mapping[str, tuple[str, ...]] = {
 """Which events of the provider's history may have brought about a change of an attribute ("": of the whole object)."""
 
 
+def is_as_left(record: Record, observed: Mapping[str, Any]) -> bool:
+    """Whether a living object plainly is as the last apply left it; if not, a closer look may still find it so.
+
+    Why: of most it is asked with each plan, and what has not drifted needs no list of how.
+    """
+    paused = observed.get("status") == "paused" and record.attributes.get("status") != "paused"
+    return not paused and agree(kind_of(record.kind).controlled, record.attributes, observed)
+
+
 def note_drift(
     record: Record, observed: Mapping[str, Any] | None, gone: bool, over: bool, events: Sequence[HistoryEvent]
 ) -> Drift | None:
@@ -40,6 +49,8 @@ def note_drift(
             return None
         return Drift(record.address, gone=True, kind=DriftKind.GONE, by=_by(events, ("",)))
     if observed is None:
+        return None
+    if is_as_left(record, observed):
         return None
     changed = list(drift_changes(kind_of(record.kind), record.attributes, observed))
     was, now = record.attributes.get("status"), observed.get("status")
@@ -78,6 +89,8 @@ def drifted_objects(snapshot: Snapshot, observation: Observation) -> list[tuple[
         if record.kind is Kind.VOLUME or record.kind not in observation.kinds:
             continue
         seen = observation.find(record.kind, record.id)
+        if seen is not None and seen.exists and is_as_left(record, seen.attributes):
+            continue
         over = record.attributes.get("completion") is not None or record.id in observation.completions
         if seen is not None and note_drift(record, seen.attributes, not seen.exists, over, ()) is not None:
             found.append((record.kind, record.id))

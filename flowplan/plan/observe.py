@@ -76,6 +76,8 @@ def settle_on_paper(
     snapshot: Snapshot, unfinished: Sequence[Entry], observation: Observation | None
 ) -> tuple[Snapshot, tuple[Interrupted, ...]]:
     """The snapshot as it will be once the unfinished operations are settled, and what is said of each."""
+    if not unfinished:
+        return snapshot, ()
     records, told = dict(snapshot.records), []
     claimed = set(snapshot.ids())
     for entry in unfinished:

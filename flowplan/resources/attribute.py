@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from operator import itemgetter
 from typing import Any
 
 from attrs import field
@@ -128,6 +129,13 @@ class Settings:
 
 Targets = Callable[[Mapping[str, Any], Settings], "dict[str, Any]"]
 Normalise = Callable[[Mapping[str, Any], str], "tuple[dict[str, Any], list[Problem]]"]
+Pick = Callable[[Mapping[str, Any]], Any]
+"""Takes certain values out of a mapping; raises `KeyError` where it has not all of them."""
+
+
+def _picker(names: Iterable[str]) -> Pick:
+    chosen = tuple(names)
+    return itemgetter(*chosen) if chosen else lambda attributes: ()
 
 
 @frozen
@@ -149,6 +157,18 @@ class ResourceKind:
     targets: Targets
     feeds: Mapping[str, tuple[str, ...]] = field(factory=dict)
     losses: tuple[Loss, ...] = ()
+    controlled: Pick = field(init=False, eq=False, repr=False)
+    """The values of all of ``feeds`` among provider-side attributes, to compare them at once."""
+    sendable: Pick = field(init=False, eq=False, repr=False)
+    """The same of those that a request can change while the resource lives."""
+
+    @controlled.default
+    def _pick_controlled(self) -> Pick:
+        return _picker(self.feeds)
+
+    @sendable.default
+    def _pick_sendable(self) -> Pick:
+        return _picker(name for name in self.feeds if any(c.sends for c in self.attributes[name].answers))
 
     @property
     def loses(self) -> str:

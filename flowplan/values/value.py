@@ -190,17 +190,19 @@ def resolve(value: Any, lookup: Lookup) -> Any:
     Unknowns inside sensitive values are answered too, and what holds them stays sensitive.
     """
 
-    def settle(leaf: Any) -> Any:
-        if type(leaf) is Sensitive:
-            return leaf if is_known(leaf) else Sensitive(resolve(leaf.reveal(), lookup))
-        if type(leaf) is not Unknown:
-            return leaf
-        try:
-            return leaf.resolve(lookup)
-        except NotYetKnown:
-            return leaf
-
-    return transform(value, settle)
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) in _KNOWN else resolve(item, lookup) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [item if type(item) in _KNOWN else resolve(item, lookup) for item in value]
+    if kind is Sensitive:
+        return value if is_known(value) else Sensitive(resolve(value.reveal(), lookup))
+    if kind is not Unknown:
+        return value
+    try:
+        return value.resolve(lookup)
+    except NotYetKnown:
+        return value
 
 
 def path_text(path: Path) -> str:
