@@ -121,8 +121,10 @@ def _inputs(key: bytes, files: StackFiles, values: Sequence[VariableSource]) -> 
 
 def _parts(files: StackFiles, values: Sequence[VariableSource]) -> Iterator[str]:
     yield from (__version__, _code(), files.label)
+    # Why: a file's path as it is typed depends on where from; it is kept only in what says who gave a variable its value.
+    is_told = bool(values) or files.vars_text is not None
     for source in files.all_sources:
-        yield from (source.path, source.text)
+        yield from (source.path if is_told else Path(source.path).name, source.text)
     for given in values:
         yield json.dumps([given.name, given.values, given.is_text, given.lenient], default=repr)
 

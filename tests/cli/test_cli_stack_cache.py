@@ -54,6 +54,20 @@ def test_a_plan_after_an_apply_need_not_evaluate_the_stack(applied: Project) -> 
     assert not evaluates(applied), "an apply with nothing to do keeps it too"
 
 
+def test_where_a_plan_is_typed_does_not_matter(project: Project) -> None:
+    project.write(STACK.replace("upload_code", "num_instances: 90, upload_code"))
+    project.apply()
+    project.write("", "elsewhere/empty")
+    typed = ("--chdir", "elsewhere", "plan", "../stack.yaml")
+    assert "flowplan.lang.loader" not in imported(project, "-m", "flowplan", *typed)
+    (bid,) = project.embedded().live_bids()
+    project.run("sandbox", "fault", "add", "vanish", "object=bid", f"name={bid['fid']}", code=0)
+    with_it = project.run(*typed, code=0)
+    assert "../stack.yaml:6" in with_it.err
+    kept(project)[0].unlink()
+    assert project.run(*typed, code=0).text == with_it.text
+
+
 def test_drift_is_told_the_same_with_it_and_without(applied: Project) -> None:
     (bid,) = applied.embedded().live_bids()
     applied.run("sandbox", "fault", "add", "vanish", "object=bid", f"name={bid['fid']}", code=0)
