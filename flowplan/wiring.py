@@ -204,8 +204,11 @@ async def open_api(
         served = None  # its key is not the one that is used, so it is another sandbox that answers
     keys = LocalKeys.of_user(os.environ if environ is None else environ)
     async with AsyncExitStack() as closing:
-        client = Client(url, key, **_timeouts(os.environ if environ is None else environ))
+        surroundings = os.environ if environ is None else environ
+        client = Client(url, key, **_timeouts(surroundings))
         provider = MithrilProvider(client, project, region, keys if served is None else None)
+        window = duration_of(surroundings, "FLOWPLAN_VISIBILITY_WINDOW")
+        provider.visibility_s = provider.visibility_s if window is None else window
         await closing.enter_async_context(provider)
         if served is not None:
             folder = served

@@ -261,6 +261,14 @@ class Client:
             self._pace.answered()
         return answer
 
+    def now(self) -> datetime:
+        """The time, by this side's clock."""
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass, by this side's clock."""
+        await self._clock.sleep(seconds)
+
     async def _back_off(self, got: Answer | Failure, attempt: int) -> None:
         if isinstance(got, Answer) and got.status in _SLOWED:
             return  # the whole client already waits

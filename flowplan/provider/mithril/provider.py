@@ -70,6 +70,8 @@ class MithrilProvider(Estimates):
         self.launch_keys = LaunchKeys(self.api, keyring)
         self.is_reachable_from_instances = True
         """Whether a task's instances can ask this API; those of an embedded sandbox cannot."""
+        self.visibility_s = 10.0
+        """How long, in seconds, what was made may be missing from lists."""
         self._task_keys: list[str] = []
         self._settling = asyncio.Lock()
         self._mappings: dict[Kind, WireMapping] = {}

@@ -15,10 +15,10 @@ from flowplan.launch import Ending
 from flowplan.launch.record import merge_records, parse_record
 from flowplan.provider.failure import Failure
 from flowplan.provider.mithril.codecs import task_has_ended
-from flowplan.provider.mithril.wire import structure_all
+from flowplan.provider.mithril.wire import Bid, structure_all
 from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
-from flowplan.values.quantity import format_instant
+from flowplan.values.quantity import format_instant, parse_instant
 from flowplan.values.value import Sensitive
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ _LONGEST_NAME = 59
 _LONGEST_LIFE = timedelta(days=364)
 _MOST_PAGES = 20
 _TRIES = 2
+_LOOK_AGAIN_S = 1.0
+_NOTE = "flow-end-"
+"""What the names of notes begin with; a script that leaves one holds it."""
+_PACKED = "<<'FLOW_SCRIPT'"
+"""What a packed script holds: it cannot be seen what is in it."""
 
 
 @frozen
@@ -96,14 +101,44 @@ async def retire(provider: MithrilProvider, task: str, bid: str) -> None:
 async def read_note(provider: MithrilProvider, bid: str) -> Mapping[str, Any] | None:
     """The completion record that a task left before it ended itself; None for one that lives, or left none.
 
+    A list that lags may show the end and not yet the record. So of a task that could have left one, and has ended only
+    now, there is no answer before the list must show it: it would be taken for lost, and started again.
+
     Raises:
         FlowplanError: the provider cannot be asked.
     """
     found = await provider.api.bid(bid)
     if found is None or not task_has_ended(found.status):
         return None
+    left = _may_appear_s(provider, found)
+    while True:
+        record = await _noted(provider, found)
+        if record is not None or left <= 0.0:
+            return record
+        pause = min(left, _LOOK_AGAIN_S)
+        left -= pause
+        await provider.client.sleep(pause)
+
+
+def _may_appear_s(provider: MithrilProvider, bid: Bid) -> float:
+    """How long, in seconds, what a task left as it ended may still be missing from lists."""
+    script = bid.launch_specification.startup_script
+    if script is not None and _NOTE not in script and _PACKED not in script:
+        return 0.0
+    window = provider.visibility_s
+    try:
+        ended = parse_instant(bid.deactivated_at or "")
+    except ValueError:
+        return window
+    # By the provider's clock, which was heard before this: so the end is taken for more recent, never for older.
+    now = provider.client.heard_at or provider.client.now()
+    return max(0.0, min(window, window - (now - ended).total_seconds()))
+
+
+async def _noted(provider: MithrilProvider, bid: Bid) -> Mapping[str, Any] | None:
+    """The completion record that is in a bid's notes; None while they are not all there."""
     texts: list[str | None] = []
-    for note in await _notes(provider, bid):
+    for note in await _notes(provider, bid.fid):
         content = await provider.client.read(
             f"/v2/lifecycle-scripts/{quote(note.fid, safe='')}/content", what="a completion record"
         )
@@ -112,7 +147,7 @@ async def read_note(provider: MithrilProvider, bid: str) -> Mapping[str, Any] | 
         text for text in texts if (record := parse_record(text)) is not None and record["exit_code"] != 0
     ]
     # One node that fails ends the task; else every node has to have completed.
-    if len(texts) < found.instance_quantity and not failed:
+    if len(texts) < bid.instance_quantity and not failed:
         return None
     return merge_records(failed or texts)
 
@@ -152,7 +187,7 @@ async def _notes(provider: MithrilProvider, bid: str) -> list[_Note]:
         except ValueError as error:
             raise provider.api.misshapen("lifecycle scripts", str(error)) from None
         for row in rows:
-            if row.name.startswith(f"flow-end-{bid}-"):
+            if row.name.startswith(f"{_NOTE}{bid}-"):
                 found.setdefault(row.name, row)
         cursor = page.get("next_cursor")
         if not isinstance(cursor, str) or not cursor:
