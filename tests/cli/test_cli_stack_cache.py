@@ -58,7 +58,7 @@ def test_where_a_plan_is_typed_does_not_matter(project: Project) -> None:
     project.write(STACK.replace("upload_code", "num_instances: 90, upload_code"))
     project.apply()
     project.write("", "elsewhere/empty")
-    typed = ("--chdir", "elsewhere", "plan", "../stack.yaml")
+    typed = ("--chdir", "elsewhere", "plan", "..")
     assert "flowplan.lang.loader" not in imported(project, "-m", "flowplan", *typed)
     (bid,) = project.embedded().live_bids()
     project.run("sandbox", "fault", "add", "vanish", "object=bid", f"name={bid['fid']}", code=0)
