@@ -1,4 +1,4 @@
-"""Volumes that would be destroyed while something that this plan leaves alone has them attached: no provider does that."""
+"""Volumes that something else has attached, and that this plan leaves alone: none is destroyed, and no second one takes a block volume."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic
 
 _ENDS = (Action.DELETE, Action.REPLACE)
+_TAKES = (Action.CREATE, Action.REPLACE, Action.UPDATE)
 
 
 def check_in_use(
@@ -39,6 +40,72 @@ def check_in_use(
             if volume not in ended or (isinstance(kept, list) and volume not in kept):
                 continue
             yield _in_use(stack, ended[volume], kind, name, id, owners, change)
+
+
+def check_taken(
+    stack: Stack, snapshot: Snapshot, observation: Observation | None, changes: Sequence[ResourceChange]
+) -> Iterator[Diagnostic]:
+    """An error for each block volume that a change is to attach and that something outside the stack goes on using.
+
+    Those inside the stack take their turns (`flowplan.plan.holders.check_holders`).
+    """
+    takers = _takers(snapshot, changes)
+    if not takers:
+        return
+    by_id = {change.deposed or change.id: change for change in changes if change.kind is not Kind.VOLUME}
+    owners = {record.id: record for record in snapshot.records.values()}
+    for kind, id, name, held in _holders(observation, by_id):
+        change, owner = by_id.get(id), owners.get(id)
+        if change is not None and (change.action in _ENDS or change.deposed):
+            continue
+        if owner is not None and owner.address in stack.resources:
+            continue
+        kept = change.update.get("volume_ids") if change is not None else None
+        for volume in held:
+            if volume in takers and not (isinstance(kept, list) and volume not in kept):
+                for taker in takers[volume]:
+                    yield _taken(stack, taker, owners[volume], kind, name, id, owner)
+
+
+def _takers(snapshot: Snapshot, changes: Sequence[ResourceChange]) -> dict[str, list[ResourceChange]]:
+    """The changes that attach a block volume which exists already, by its id."""
+    found: dict[str, list[ResourceChange]] = {}
+    made = [change for change in changes if change.action in _TAKES and not change.deposed]
+    wanted = [(change, change.targets.get("volume_ids")) for change in made if change.kind is not Kind.VOLUME]
+    if not any(wanted):
+        return found
+    blocks = {
+        record.id
+        for record in snapshot.records.values()
+        if record.kind is Kind.VOLUME and record.config.get("interface") == "block"
+    }
+    for change, ids in wanted:
+        for id in ids if isinstance(ids, list) else ():
+            if isinstance(id, str) and id in blocks:
+                found.setdefault(id, []).append(change)
+    return found
+
+
+def _taken(
+    stack: Stack,
+    taker: ResourceChange,
+    volume: Record,
+    kind: Kind,
+    name: str,
+    id: str,
+    owner: Record | None,
+) -> Diagnostic:
+    holder = str(owner.address) if owner is not None else f"the {kind.value} {name}"
+    resource = stack.resources.get(taker.address)
+    return Diagnostic.error(
+        f"{taker.address} cannot use {volume.address} while {holder} does",
+        f"{name} ({id}) has it attached, and this plan leaves that as it is. A block volume is attached to one instance "
+        "at a time.",
+        span=resource.span if resource is not None else None,
+        snippet=resource.snippet if resource is not None else "",
+        address=taker.address,
+        suggestion="End it, or detach the volume from it, and plan again.",
+    )
 
 
 def _holders(

@@ -16,7 +16,7 @@ from flowplan.plan.drift import refreshed_records
 from flowplan.plan.estimates import quota_warnings
 from flowplan.plan.holders import with_detachments
 from flowplan.plan.importing import find_imports
-from flowplan.plan.in_use import check_in_use
+from flowplan.plan.in_use import check_in_use, check_taken
 from flowplan.plan.letting_go import find_let_go
 from flowplan.plan.losses import check_losses
 from flowplan.plan.market import market_warnings
@@ -100,6 +100,7 @@ def _decide(
     found.extend(check_made_first(stack, settled, observation, changes, because))
     found.extend(check(stack, settled, observation, changes, options))
     found.extend(check_in_use(stack, settled, observation, changes))
+    found.extend(check_taken(stack, settled, observation, changes))
     found.extend(market_warnings(stack, observation, changes))
     found.extend(quota_warnings(stack, observation, changes))
     losses = check_losses(stack, changes, options)

@@ -10,7 +10,11 @@ from attrs import define, field
 VOLUMES, TASKS, RESERVATIONS = "uvw", "abcd", "r"
 _LIFECYCLES: tuple[str, ...] = (
     "rerun: never", "rerun: always", "on_lost: keep", "create_before_destroy: true", "ignore_changes: [max_price_per_hour]",
-    "ignore_changes: [env.*]", "on_remove: retain",
+    "ignore_changes: [env.*]", "on_remove: retain", "prevent_destroy: true",
+)  # fmt: skip
+
+_VOLUME_LIFECYCLES: tuple[str, ...] = (
+    "", "", "", "", "on_remove: retain", "prevent_destroy: true", "create_before_destroy: true",
 )  # fmt: skip
 
 
@@ -53,8 +57,11 @@ class Draft:
         lines = [f"{name}: {value}" for name, value in body.fields.items()]
         if body.keys:
             lines.append(f"for_each: [{', '.join(body.keys)}]")
+        reserved = "quantity" in body.fields
         mounts = [
-            f'{{volume: "{{{{ volume.{v} }}}}", mount_path: /{v}}}' for v in body.mounts if v in self.volumes
+            f'"{{{{ volume.{v} }}}}"' if reserved else f'{{volume: "{{{{ volume.{v} }}}}", mount_path: /{v}}}'
+            for v in body.mounts
+            if v in self.volumes
         ]
         if mounts:
             lines.append(f"volumes: [{', '.join(mounts)}]")
@@ -70,8 +77,12 @@ class Draft:
 
 
 def _volume(chance: random.Random) -> Body:
-    body = Body({"size_gb": chance.choice((10, 20)), "interface": "file"})
-    body.lifecycle = chance.choice(("", "", "", "", "on_remove: retain"))
+    body = Body(
+        {"size_gb": chance.choice((10, 20)), "interface": chance.choice(("file", "file", "file", "block"))}
+    )
+    if chance.random() < 0.2:
+        body.fields["name"] = chance.choice(("one", "two"))
+    body.lifecycle = chance.choice(_VOLUME_LIFECYCLES)
     return body
 
 
@@ -104,8 +115,8 @@ def _task(chance: random.Random, draft: Draft, name: str) -> Body:
     return body
 
 
-def _reservation(chance: random.Random) -> Body:
-    return Body(
+def _reservation(chance: random.Random, draft: Draft) -> Body:
+    body = Body(
         {
             "instance_type": "a100",
             "quantity": chance.choice((2, 3)),
@@ -114,6 +125,8 @@ def _reservation(chance: random.Random) -> Body:
             "region": "us-central1-b",
         }
     )
+    body.mounts = tuple(v for v in draft.volumes if chance.random() < 0.3)
+    return body
 
 
 def make(chance: random.Random) -> Draft:
@@ -126,7 +139,7 @@ def make(chance: random.Random) -> Draft:
         if chance.random() < 0.6:
             draft.tasks[name] = _task(chance, draft, name)
     if chance.random() < 0.2:
-        draft.reservations["r"] = _reservation(chance)
+        draft.reservations["r"] = _reservation(chance, draft)
     if draft.volumes and chance.random() < 0.3:
         draft.output = chance.choice(sorted(draft.volumes))
     return draft
@@ -134,7 +147,7 @@ def make(chance: random.Random) -> Draft:
 
 def edit(chance: random.Random, draft: Draft) -> str:
     """One random edit in place; says what was done."""
-    kind = chance.randrange(9)
+    kind = chance.randrange(11)
     if kind == 0:
         name = chance.choice(VOLUMES)
         if draft.volumes.pop(name, None) is None:
@@ -147,15 +160,29 @@ def edit(chance: random.Random, draft: Draft) -> str:
             draft.tasks[name] = _task(chance, draft, name)
             return f"add task.{name}"
         return f"remove task.{name}"
+    if kind == 9:
+        if not draft.volumes:
+            return "nothing"
+        name = chance.choice(sorted(draft.volumes))
+        draft.volumes[name] = _volume(chance)
+        return f"another volume.{name}"
+    if kind == 10:
+        for bodies in (draft.volumes, draft.tasks):
+            for body in bodies.values():
+                body.lifecycle = body.lifecycle.replace("prevent_destroy: true", "prevent_destroy: false")
+        return "protections lifted"
     if kind == 3:
         if "r" in draft.reservations:
             body = draft.reservations["r"]
             if chance.random() < 0.3:
                 del draft.reservations["r"]
                 return "remove reservation.r"
+            if chance.random() < 0.4:
+                body.mounts = tuple(v for v in draft.volumes if chance.random() < 0.4)
+                return "mounts of reservation.r"
             body.fields["duration_hours"] += 24
             return "extend reservation.r"
-        draft.reservations["r"] = _reservation(chance)
+        draft.reservations["r"] = _reservation(chance, draft)
         return "add reservation.r"
     if not draft.tasks:
         return "nothing"

@@ -22,7 +22,7 @@ from flowplan.apply.engine import Stop, execute
 from flowplan.lang.loader import load_stack
 from flowplan.lang.reader import NoFiles
 from flowplan.lang.stack import Source, Stack
-from flowplan.plan.change import Mode, Plan, PlanOptions, StepKind
+from flowplan.plan.change import Action, Mode, Plan, PlanOptions, StepKind
 from flowplan.plan.document import build_document
 from flowplan.plan.observation import Observation
 from flowplan.plan.planner import plan
@@ -153,16 +153,22 @@ class Sequence:
                 if number:
                     self._disturb(chance, draft, world)
                 self.told.append(f"step {number}:\n{draft.text()}")
-                if not self._converges(chance, world, self._load(draft)):
+                stack = self._load(draft)
+                if stack is not None and not self._converges(chance, world, stack):
                     return
-            if chance.random() < 0.5:
-                self._ends(world, self._load(draft))
+            stack = self._load(draft)
+            if stack is not None and chance.random() < 0.5:
+                self._ends(world, stack)
         finally:
             world.close()
 
-    def _load(self, draft: laws_stacks.Draft) -> Stack:
+    def _load(self, draft: laws_stacks.Draft) -> Stack | None:
+        """The stack; None where the draft is one that may not be: a block volume on two nodes."""
         stack, found = load_stack([Source("s.yaml", draft.text())], [], NoFiles(), "0.1.0")
         if stack is None:
+            if all("cannot be shared by" in one.summary for one in found):
+                self.told.append(f"not valid: {[one.summary for one in found]}")
+                return None
             raise self.broken("the stack is not valid", *[(one.summary, one.detail) for one in found])
         return stack
 
@@ -175,12 +181,13 @@ class Sequence:
         world.elapsed += chance.choice((11.0, 30.0, 3600.0))
 
     def _converges(self, chance: random.Random, world: PlannedWorld, stack: Stack) -> bool:
-        """Plan, apply and plan again; False where the plan may not be applied (and then nothing was done)."""
+        """Plan, apply and plan again; False where it cannot go on. A plan that may not be applied is left alone."""
         made, snapshot, _ = self._plan(world, stack)
         if made.has_errors:
             self.refused += 1
             self.told.append(f"refused: {[one.summary for one in made.diagnostics if one.is_error]}")
-            return False
+            return True
+        self._is_protected(made, stack)
         self._in_order(made, snapshot)
         if made.changes:
             self._is_least(chance, world, stack, made)
@@ -241,6 +248,15 @@ class Sequence:
         self.changes += len(one.changes)
         self.told.append(f"plan: { {str(c.address): c.action.value for c in one.changes} }")
         return one, snapshot, seen
+
+    def _is_protected(self, made: Plan, stack: Stack) -> None:
+        """What was last applied with ``prevent_destroy`` goes only where the stack itself has lifted that."""
+        for change in made.changes:
+            declared = stack.resources.get(change.address)
+            lifted = declared is not None and not declared.lifecycle.prevent_destroy
+            ends = change.action in (Action.DELETE, Action.REPLACE) and not change.deposed
+            if ends and change.record is not None and change.record.protected and not lifted:
+                raise self.broken("protection: a good plan destroys what is protected", change.address)
 
     def _in_order(self, made: Plan, before: Snapshot) -> None:
         place = {step.id: index for index, step in enumerate(made.steps)}

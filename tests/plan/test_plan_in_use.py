@@ -1,4 +1,4 @@
-"""A volume is not planned to be destroyed while something that the plan leaves alone has it attached."""
+"""What the plan leaves alone keeps its volumes: none is destroyed under it, and no second one takes a block volume."""
 
 from __future__ import annotations
 
@@ -50,3 +50,40 @@ def test_somebody_elses_task_is_named() -> None:
     made = make(stack(""), before, observe(before, foreign=[other]))
     (problem,) = [one for one in made.diagnostics if "cannot be destroyed" in one.summary]
     assert "theirs" in problem.summary and "bid_other" in problem.detail
+
+
+BLOCK = f"volumes: {{v: {volume().replace('file', 'block')}}}\ntasks: {{%s}}"
+
+
+def taken(made: object) -> list[str]:
+    return [one.summary for one in made.diagnostics if "cannot use" in one.summary]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_block_volume_of_a_task_that_is_let_go_is_not_taken(looks: bool) -> None:
+    """Found by the planning soak: the provider would have refused the second one, in the midst of the apply."""
+    before = recorded(stack(BLOCK % f"a: {task(MOUNTS + ', lifecycle: {on_remove: retain}')}"))
+    made = make(stack(BLOCK % f"b: {task(MOUNTS)}"), before, observe(before) if looks else None)
+    assert taken(made) == ["task.b cannot use volume.v while task.a does"]
+
+
+@pytest.mark.parametrize("kind", [Kind.TASK, Kind.RESERVATION])
+def test_a_block_volume_that_somebody_else_uses_is_not_taken(kind: Kind) -> None:
+    before = recorded(stack(BLOCK % ""))
+    (held,) = [record.id for record in before.records.values()]
+    other = Observed(kind, "other_1", "theirs", True, {"volume_ids": [held], "status": "running"}, NOW)
+    wanted = stack(BLOCK % f"b: {task(MOUNTS)}")
+    made = make(wanted, before, observe(before, foreign=[other]))
+    assert taken(made) == [f"task.b cannot use volume.v while the {kind.value} theirs does"]
+    gone = Observed(kind, "other_1", "theirs", False, {"volume_ids": [held], "status": "cancelled"}, NOW)
+    assert taken(make(wanted, before, observe(before, foreign=[gone]))) == []
+
+
+def test_a_block_volume_changes_hands_within_a_stack() -> None:
+    before = recorded(stack(BLOCK % f"a: {task(MOUNTS)}"))
+    for tasks in (
+        f"b: {task(MOUNTS)}",
+        f"a: {task()}, b: {task(MOUNTS)}",
+        f"a: {task(MOUNTS + ', env: {A: x}')}",
+    ):
+        assert taken(make(stack(BLOCK % tasks), before, observe(before))) == []
