@@ -58,10 +58,11 @@ class Draft:
         if body.keys:
             lines.append(f"for_each: [{', '.join(body.keys)}]")
         reserved = "quantity" in body.fields
+        many = reserved or "num_instances" in body.fields
         mounts = [
             f'"{{{{ volume.{v} }}}}"' if reserved else f'{{volume: "{{{{ volume.{v} }}}}", mount_path: /{v}}}'
             for v in body.mounts
-            if v in self.volumes
+            if v in self.volumes and not (many and self.volumes[v].fields["interface"] == "block")
         ]
         if mounts:
             lines.append(f"volumes: [{', '.join(mounts)}]")

@@ -153,22 +153,16 @@ class Sequence:
                 if number:
                     self._disturb(chance, draft, world)
                 self.told.append(f"step {number}:\n{draft.text()}")
-                stack = self._load(draft)
-                if stack is not None and not self._converges(chance, world, stack):
+                if not self._converges(chance, world, self._load(draft)):
                     return
-            stack = self._load(draft)
-            if stack is not None and chance.random() < 0.5:
-                self._ends(world, stack)
+            if chance.random() < 0.5:
+                self._ends(world, self._load(draft))
         finally:
             world.close()
 
-    def _load(self, draft: laws_stacks.Draft) -> Stack | None:
-        """The stack; None where the draft is one that may not be: a block volume on two nodes."""
+    def _load(self, draft: laws_stacks.Draft) -> Stack:
         stack, found = load_stack([Source("s.yaml", draft.text())], [], NoFiles(), "0.1.0")
         if stack is None:
-            if all("cannot be shared by" in one.summary for one in found):
-                self.told.append(f"not valid: {[one.summary for one in found]}")
-                return None
             raise self.broken("the stack is not valid", *[(one.summary, one.detail) for one in found])
         return stack
 
