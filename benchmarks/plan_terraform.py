@@ -89,7 +89,9 @@ def apply(folder: Path) -> None:
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
-            code = run(["--chdir", str(folder), "apply", "stack", "--auto-approve"])  # as `plan` names it, from there
+            code = run(
+                ["--chdir", str(folder), "apply", "stack", "--auto-approve"]
+            )  # as `plan` names it, from there
     finally:
         sandbox.open_sandbox = real
     if code != 0:

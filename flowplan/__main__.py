@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -13,6 +14,9 @@ def main() -> None:
 
         print(f"flowplan {__version__}")
         return
+    # Why: a command is short and makes much that lives to its end; looking for cycles in it again and again
+    # costs a tenth of a large plan and finds none.
+    gc.set_threshold(100_000, 50, 50)
     from flowplan.cli.main import run
 
     code = run(sys.argv[1:])

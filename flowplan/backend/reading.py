@@ -6,16 +6,18 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowplan.ports import LockInfo
 from flowplan.state.format import entry_sum, stack_sum
-from flowplan.state.history import Serial, Touch, Touched
 from flowplan.state.journal import Entry, Operation, Timing
 from flowplan.state.rows import OUTPUTS, entry_of, from_text, records_of
 from flowplan.state.snapshot import Snapshot
 from flowplan.state.sums import row_sum, total
 from flowplan.values.address import Address
+
+if TYPE_CHECKING:
+    from flowplan.state.history import Serial
 
 
 class Damage(Exception):
@@ -202,6 +204,8 @@ def history(db: sqlite3.Connection, stack: str, limit: int) -> list[Serial]:
     ).fetchall()
     if not rows:
         return []
+    from flowplan.state.history import Serial, Touch, Touched
+
     touched: dict[int, list[Touched]] = {}
     for serial, address, action, id in db.execute(
         "SELECT serial, address, action, id FROM changes WHERE stack = ? AND serial >= ? ORDER BY serial, address",

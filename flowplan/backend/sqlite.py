@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -28,10 +28,12 @@ from flowplan.backend.reading import Damage, NoSuchSerial, stack_row
 from flowplan.backend.writer import SqliteWriter
 from flowplan.ports import LockInfo, StoreError
 from flowplan.state.format import FORMAT
-from flowplan.state.history import Serial
 from flowplan.state.journal import Entry, Timing
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    from flowplan.state.history import Serial
 
 
 def _now() -> datetime:

@@ -73,9 +73,6 @@ def cli(click_context: click.Context, chdir: str | None, no_color: bool) -> None
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code (docs/exit-codes.md). Never raises for what the world did."""
-    # Why: a command is short and makes much that lives to its end; looking for cycles in it again and again
-    # costs a tenth of a large plan and finds none.
-    gc.set_threshold(100_000, 50, 50)
     collects = gc.isenabled()  # a command may switch the collector off for the rest of its own time
     given = double_dashes(arguments)
     if "--no-color" in given and "--" not in given:

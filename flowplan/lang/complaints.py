@@ -146,7 +146,7 @@ _FOREIGN: Mapping[Kind, Mapping[str, str]] = {
 """What people write who think of another tool, or of another kind, and what it is called here."""
 _META = frozenset(("for_each", "when", "depends_on", "lifecycle", "timeouts", "require", "file"))
 """What a stack says of a resource beside its model's fields, and a model's own file therefore cannot."""
-_EXPANSION = re.compile(r"\$\{((?:var|local|each|data|volume|task|reservation)\.[^}]+)\}")
+_EXPANSION = r"\$\{((?:var|local|each|data|volume|task|reservation)\.[^}]+)\}"
 
 
 def of_field(problem: Problem, kind: ResourceKind, address: Address, body: Mapping[str, Any]) -> Problem:
@@ -161,7 +161,7 @@ def of_field(problem: Problem, kind: ResourceKind, address: Address, body: Mappi
         if advice := _FOREIGN.get(kind.kind, {}).get(name):
             return Problem(problem.path, problem.message, advice)
     value = body.get(str(problem.path[0])) if len(problem.path) == 1 else None
-    written = _EXPANSION.search(value) if isinstance(value, str) else None
+    written = re.search(_EXPANSION, value) if isinstance(value, str) else None
     if written:
         return Problem(problem.path, problem.message, f"Write {{{{ {written[1]} }}}}: ${{…}} is the shell's.")
     return problem

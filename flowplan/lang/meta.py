@@ -35,7 +35,7 @@ NO_LIFECYCLE = Lifecycle()
 """What holds where a resource says nothing."""
 NO_TIMEOUTS: Mapping[str, timedelta] = {}
 """No bounds."""
-_PATH = re.compile(r"[a-z_]+(?:\.(?:\*|[A-Za-z0-9_-]+)|\[(?:\*|[0-9]+|\"[^\"]+\"|'[^']+')\])*")
+_PATH = r"[a-z_]+(?:\.(?:\*|[A-Za-z0-9_-]+)|\[(?:\*|[0-9]+|\"[^\"]+\"|'[^']+')\])*"
 
 
 def unknown_key(scope: Scope, node: Map, key: Any, what: str, known: Iterable[str]) -> None:
@@ -114,7 +114,7 @@ def _ignored(scope: Scope, world: World, kind: Kind, text: str, at: int) -> str:
         near = did_you_mean(first, names) or f"The attributes are: {', '.join(names)}."
         scope.fail(at, f"a {kind.value} has no configurable attribute {first!r} to ignore", near)
         return ""
-    if _PATH.fullmatch(text) is None:
+    if re.fullmatch(_PATH, text) is None:
         advice = "Write it as image, env.NAME, env.*, volumes[0] or volumes[*].mount_path."
         scope.fail(at, f"{text!r} is no path of attributes", advice)
         return ""

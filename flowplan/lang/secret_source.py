@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 Secrets = Callable[[str], str]
 """Gives a secret by its name. Raises OSError (``strerror`` says why) or ValueError where it cannot be read."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 
 def secret_name(scope: Scope, node: Any, at: int) -> str:
     """The name that a declaration's ``secret`` gives; "" after a report."""
-    if isinstance(node, str) and _NAME.fullmatch(node):
+    if isinstance(node, str) and re.fullmatch(_NAME, node):
         return node
     what = "is no name of a secret" if isinstance(node, str) else f"must be a name, not {describe(node)}"
     scope.fail(at, f"secret {what}", "A name has letters, digits, ., - and _, such as secret: hf-token.")

@@ -22,7 +22,7 @@ from flowplan.values.value import Path, Sensitive, Unknown, path_text
 _GIGABYTE = 10**9
 _LONGEST = 100
 _DEEPEST = 10
-_TYPE = re.compile(r"([a-z]+)(?:\((.*)\))?", re.DOTALL)
+_TYPE = r"([a-z]+)(?:\((.*)\))?"
 _HOLDERS = ("list", "map")
 FIELD_KEYS = ("type", "default", "description", "fields")
 """What a field of an object says of itself."""
@@ -242,7 +242,7 @@ def _read(text: Any, depth: int) -> ValueType:
     every = f"The types are: {', '.join(TYPES)}."
     if not isinstance(text, str):
         raise BadType(f"type must be a word, not {describe(text)}", every)
-    match = _TYPE.fullmatch(text.strip()) if len(text) <= 1000 else None
+    match = re.fullmatch(_TYPE, text.strip(), re.DOTALL) if len(text) <= 1000 else None
     word, inner = (match[1], match[2]) if match is not None else (text[:100], None)
     if word not in TYPES:
         near = did_you_mean(word, TYPES) or {

@@ -12,10 +12,10 @@ from typing import Any
 from flowplan.values.classes import frozen
 from flowplan.values.convert import Mismatch
 
-_COUNT_FIRST = re.compile(r"0*([1-9]\d{0,3})x([a-z][a-z0-9_-]*)")
-_COUNT_LAST = re.compile(r"([a-z][a-z0-9_-]*?)(?::|x)0*([1-9]\d{0,3})")
-_DOTTED_COUNT = re.compile(r"(.+?)\.(\d{1,4})x")
-_FAMILY = re.compile(r"(?:^|[^a-z0-9])((?:gb|[abhlvt])\d{1,4}s?)(?![0-9a-z])")
+_COUNT_FIRST = r"0*([1-9]\d{0,3})x([a-z][a-z0-9_-]*)"
+_COUNT_LAST = r"([a-z][a-z0-9_-]*?)(?::|x)0*([1-9]\d{0,3})"
+_DOTTED_COUNT = r"(.+?)\.(\d{1,4})x"
+_FAMILY = r"(?:^|[^a-z0-9])((?:gb|[abhlvt])\d{1,4}s?)(?![0-9a-z])"
 
 _NODE_OF_8 = frozenset({"h100", "h200", "b200"})
 """Families whose bare name means a whole node (spec/models.md, 2.3, for h100; the others are sold so)."""
@@ -50,10 +50,10 @@ def canonical(name: str) -> str:
     if text.startswith("it_"):
         return text
     text = text.lower()
-    first = _COUNT_FIRST.fullmatch(text)
+    first = re.fullmatch(_COUNT_FIRST, text)
     if first:
         return f"{first[1]}x{first[2]}"
-    last = _COUNT_LAST.fullmatch(text)
+    last = re.fullmatch(_COUNT_LAST, text)
     return f"{last[2]}x{last[1]}" if last else text
 
 
@@ -77,7 +77,7 @@ def size_of(name: str) -> Size:
     text = canonical(name)
     if text.startswith("it_"):
         return Size(1, None)
-    counted, dotted = _COUNT_FIRST.fullmatch(text), _DOTTED_COUNT.fullmatch(text)
+    counted, dotted = re.fullmatch(_COUNT_FIRST, text), re.fullmatch(_DOTTED_COUNT, text)
     if counted:
         count, gpu_type = int(counted[1]), counted[2]
     elif dotted:
@@ -85,6 +85,6 @@ def size_of(name: str) -> Size:
     else:
         gpu_type = text.split(".")[0]
         count = 8 if gpu_type in _NODE_OF_8 else 1
-    family = _FAMILY.search(gpu_type)
+    family = re.search(_FAMILY, gpu_type)
     cpus, memory = _SIZES.get((family[1] if family else gpu_type, count), (None, None))
     return Size(count, gpu_type, cpus, memory)

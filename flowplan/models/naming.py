@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_SUFFIXED = re.compile(r"-[0-9a-f]{6}\Z", re.IGNORECASE)
+_SUFFIXED = r"-[0-9a-f]{6}\Z"
 
 
 def _random_suffix() -> str:
@@ -26,7 +26,7 @@ def name_suffix() -> str | None:
 
 def unique_name(name: str) -> str:
     """``name`` with a suffix, unless it has one already or suffixes are disabled (spec/models.md, 1.6, rule 2)."""
-    if _SUFFIXED.search(name):
+    if re.search(_SUFFIXED, name, re.IGNORECASE):
         return name
     suffix = name_suffix()
     return name if suffix is None else f"{name}-{suffix}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-_PART = re.compile(r"\[(\d+|\*|\"(?:[^\"\\]|\\.)*\"|'[^']*')\]|\.?([^.\[\]]+)")
+_PART = r"\[(\d+|\*|\"(?:[^\"\\]|\\.)*\"|'[^']*')\]|\.?([^.\[\]]+)"
 _ABSENT = object()
 
 Parts = tuple[str | int, ...]
@@ -21,10 +21,11 @@ def parse_path(text: str) -> Parts:
     Raises:
         ValueError: the text is no path.
     """
+    part = re.compile(_PART)
     parts: list[str | int] = []
     at = 0
     while at < len(text):
-        match = _PART.match(text, at)
+        match = part.match(text, at)
         if match is None:
             raise ValueError(
                 f"{text!r} is no path; write one as image, env.NAME, env.* or volumes[*].mount_path"

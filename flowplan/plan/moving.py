@@ -21,7 +21,7 @@ from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.value import dump, is_known, seal
 
-_CALL = re.compile(r'module\.([a-z][a-z0-9_-]*(?:\[(?:"(?:[^"\\]|\\.)*"|\'[^\']*\')\])?)(?:\.|$)')
+_CALL = r'module\.([a-z][a-z0-9_-]*(?:\[(?:"(?:[^"\\]|\\.)*"|\'[^\']*\')\])?)(?:\.|$)'
 
 
 @frozen
@@ -39,8 +39,8 @@ def read_place(text: str) -> Address | tuple[str, ...]:
     Raises:
         ValueError: the text is neither.
     """
-    calls, end = [], 0
-    while (match := _CALL.match(text, end)) is not None:
+    call, calls, end = re.compile(_CALL), [], 0
+    while (match := call.match(text, end)) is not None:
         calls.append(re.sub(r"\['([^']*)'\]", r'["\1"]', match[1]))
         end = match.end()
     return tuple(calls) if calls and end == len(text) else Address.parse(text)

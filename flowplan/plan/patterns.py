@@ -13,7 +13,7 @@ from functools import lru_cache
 from flowplan.values.address import Address
 from flowplan.values.diagnostic import Diagnostic, did_you_mean
 
-_SHAPE = re.compile(r"[a-z0-9_.*?-]+(\[[^\]]*\][a-z0-9_.*?-]*)*", re.IGNORECASE)
+_SHAPE = r"[a-z0-9_.*?-]+(\[[^\]]*\][a-z0-9_.*?-]*)*"
 
 
 @lru_cache(maxsize=4096)
@@ -24,7 +24,7 @@ def compile_pattern(text: str) -> re.Pattern[str]:
         ValueError: the text cannot be a pattern of addresses.
     """
     words = text.strip()
-    if not _SHAPE.fullmatch(words):
+    if not re.fullmatch(_SHAPE, words, re.IGNORECASE):
         raise ValueError(
             f"{text!r} is no pattern of addresses; write task.train, 'task.train*' or 'module.a.**'"
         )

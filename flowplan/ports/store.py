@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from flowplan.state.history import Serial
 from flowplan.state.journal import Entry, Status, Timing
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
 from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import FlowplanError
+
+if TYPE_CHECKING:
+    from flowplan.state.history import Serial
 
 
 class StoreError(FlowplanError):

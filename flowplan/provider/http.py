@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 from attrs import field
 
 from flowplan import __version__
-from flowplan.ports import Clock
 from flowplan.provider.failure import Failure, Trouble, classify, denied, unreachable, unreadable
 from flowplan.provider.pace import Pace, SystemClock, retry_after, server_moment
 from flowplan.provider.redaction import secrets_of, server_words, shown
@@ -32,9 +31,11 @@ from flowplan.values.value import Sensitive
 if TYPE_CHECKING:
     import httpx
 
+    from flowplan.ports import Clock
+
 _REPEATED_READS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SLOWED = frozenset({429, 503})
-_HEADER_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_HEADER_TEXT = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 
 
 class RetryPolicy(Protocol):
@@ -150,7 +151,7 @@ class Client:
         self.base_url = plain_base_url(base_url)
         self._key = api_key
         self._transport = transport
-        self._retries = retries if retries is not None else _default_policy()
+        self._policy = retries
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._pace = Pace(self._clock, random)
         self._slots = asyncio.Semaphore(concurrency)
@@ -167,6 +168,13 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self.base_url!r})"
+
+    @property
+    def _retries(self) -> RetryPolicy:
+        """The policy; the usual one is made when something has to be repeated, which is seldom."""
+        if self._policy is None:
+            self._policy = _default_policy()
+        return self._policy
 
     async def __aenter__(self) -> Self:
         return self
@@ -198,10 +206,11 @@ class Client:
             # Why: building a TLS context takes 80 ms, and http:// to this machine uses none; nor may a proxy
             # from the environment be asked for it. Redirects are never followed, so no https:// can follow.
             local = is_loopback(self.base_url) and self.base_url.startswith("http://")
+            no_context: Any = None  # even one that verifies nothing takes a millisecond
             connect, read = self._timeouts
             self._opened = httpx.AsyncClient(
                 transport=self._transport,
-                verify=not local,
+                verify=no_context if local else True,
                 trust_env=not local,
                 follow_redirects=False,
                 timeout=httpx.Timeout(read, connect=connect),
@@ -225,7 +234,7 @@ class Client:
         if body is not None:
             content = json.dumps(body, allow_nan=False).encode()
             headers["Content-Type"] = "application/json"
-        if key and _HEADER_TEXT.fullmatch(key):
+        if key and re.fullmatch(_HEADER_TEXT, key):
             headers["Idempotency-Key"] = key
         async with self._slots:
             number = await self._pace.ready()

@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
-from flowplan.ports import Clock
+if TYPE_CHECKING:
+    from flowplan.ports import Clock
 
 LONGEST_WAIT_S = 60.0
 """However long a server asks us to wait, we wait no longer than this (provider.md 3.3)."""

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_SPACE = re.compile(r"\s+")
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 _SHORTEST_SECRET = 8
 LONGEST_TEXT = 400
 """The most characters of a server's words that are ever shown."""
@@ -32,9 +31,11 @@ def shown(text: str, secrets: Iterable[str] = ()) -> str:
     """``text`` on one line, with secrets blacked out, control characters dropped, and cut to a bearable length."""
     for secret in secrets:
         text = text.replace(secret, "…")
-    text = _SPACE.sub(" ", _CONTROL.sub(" ", text)).strip()
+    if not (text.isascii() and text.isprintable()):
+        text = re.sub(_CONTROL, " ", text)
+    text = " ".join(text.split())
     for secret in secrets:
-        text = text.replace(_SPACE.sub(" ", secret), "…")
+        text = text.replace(re.sub(r"\s+", " ", secret), "…")
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 

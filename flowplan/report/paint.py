@@ -8,14 +8,18 @@ from collections.abc import Mapping
 from flowplan.values.classes import frozen
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_ASCII_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]"
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
 def clean(text: str) -> str:
     """``text`` with each control character (but newline and tab) made visible, so that it can drive no terminal."""
     if text.isascii() and text.isprintable():
         return text
-    return _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+    control = _ASCII_CONTROL if text.isascii() else _CONTROL
+    return re.sub(
+        control, lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text
+    )
 
 
 @frozen

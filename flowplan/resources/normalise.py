@@ -72,22 +72,6 @@ def normalise(
     return full, misfits
 
 
-def listed(value: Any, pick: Callable[[Any], Any] = lambda item: item) -> Any:
-    """``pick`` of each item of a configured list (of none, where there is no list); unknown where the list is."""
-    if isinstance(value, Unknown):
-        return Unknown(
-            value.references,
-            value.source,
-            evaluate=lambda lookup: listed(value.resolve(lookup), pick),
-            sensitive=value.sensitive,
-            type="list",
-            needs=(value,),
-        )
-    if isinstance(value, Sensitive):
-        return Sensitive(listed(value.reveal(), pick))
-    return [pick(item) for item in value or ()]
-
-
 def _in_the_open(path: Path) -> Problem:
     where = path_text(path)
     return Problem(

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flowplan.models import ReservationSpec
 from flowplan.resources.attribute import Attribute, Change, Loss, Problem, ResourceKind, Settings, Wire
-from flowplan.resources.normalise import listed, normalise
+from flowplan.resources.listed import listed
 from flowplan.values.address import Kind
 from flowplan.values.quantity import format_instant, parse_instant
 from flowplan.values.value import Unknown
@@ -43,6 +42,10 @@ def _quantity(before: Any, after: Any) -> Change:
 
 
 def _normalise(body: Mapping[str, Any], default_name: str) -> tuple[dict[str, Any], list[Problem]]:
+    # Why here: a plan of what was evaluated before compares by this declaration and needs no model.
+    from flowplan.models import ReservationSpec
+    from flowplan.resources.normalise import normalise
+
     named = {"name": default_name, **{key: value for key, value in body.items() if value is not None}}
     problems = []
     placed = "region" in named

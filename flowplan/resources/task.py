@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
-from flowplan.models import TaskConfig
 from flowplan.resources.attribute import Attribute, Change, Loss, Problem, ResourceKind, Settings, Wire
-from flowplan.resources.normalise import listed, normalise
+from flowplan.resources.listed import listed
 from flowplan.resources.price import limit_price
 from flowplan.values.address import Kind
 from flowplan.values.value import Unknown
@@ -54,6 +53,10 @@ def _mounts(entries: Any) -> set[tuple[str, str]] | None:
 
 
 def _normalise(body: Mapping[str, Any], default_name: str) -> tuple[dict[str, Any], list[Problem]]:
+    # Why here: a plan of what was evaluated before compares by this declaration and needs no model.
+    from flowplan.models import TaskConfig
+    from flowplan.resources.normalise import normalise
+
     named = {"name": default_name, **{key: value for key, value in body.items() if value is not None}}
     config, problems = normalise(
         TaskConfig,

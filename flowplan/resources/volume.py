@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowplan.models import VolumeSpec
 from flowplan.resources.attribute import Attribute, Change, Loss, Problem, ResourceKind, Settings, Wire
-from flowplan.resources.normalise import normalise
 from flowplan.values.address import Kind
 
 _DATA = (Loss.DATA,)
 
 
 def _normalise(body: Mapping[str, Any], default_name: str) -> tuple[dict[str, Any], list[Problem]]:
+    # Why here: a plan of what was evaluated before compares by this declaration and needs no model.
+    from flowplan.models import VolumeSpec
+    from flowplan.resources.normalise import normalise
+
     problems = []
     if body.get("volume_id") is not None:
         problems.append(

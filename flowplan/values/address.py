@@ -44,7 +44,7 @@ _ADDRESS = re.compile(
     r"(?P<kind>[a-z]+)\.(?P<name>[a-z][a-z0-9_-]*)"
     r"(?:\[(?:\"(?P<key>(?:[^\"\\]|\\.)*)\"|'(?P<key2>(?:[^'\\]|\\.)*)')\])?"
 )
-_MODULE = re.compile(
+_MODULE = (
     r"module\.(?P<name>[a-z][a-z0-9_-]*)"
     r"(?:\[(?:\"(?P<key>(?:[^\"\\]|\\.)*)\"|'(?P<key2>(?:[^'\\]|\\.)*)')\])?\."
 )
@@ -136,7 +136,7 @@ def _parse_any(text: str) -> Address:
 def _parts(text: str) -> tuple[str, ...]:
     """The parts of a path of module calls that ends in a dot, as they are written."""
     found = []
-    for match in _MODULE.finditer(text):
+    for match in re.finditer(_MODULE, text):
         key = match["key"] if match["key"] is not None else match["key2"]
         found.append(module_part(match["name"], None if key is None else _unescape(key)))
     return tuple(found)
@@ -149,8 +149,8 @@ def module_part(name: str, key: str | None = None) -> str:
 
 def module_path(text: str) -> tuple[str, ...] | None:
     """The path that the address of a module spells (``module.a``, ``module.a["k"].module.b``); None for other texts."""
-    dotted = f"{text}."
+    dotted, part = f"{text}.", re.compile(_MODULE)
     position = 0
-    while match := _MODULE.match(dotted, position):
+    while match := part.match(dotted, position):
         position = match.end()
     return _parts(dotted) if position == len(dotted) else None

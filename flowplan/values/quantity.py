@@ -10,7 +10,7 @@ from functools import lru_cache, total_ordering
 from flowplan.values.classes import frozen
 
 _MONEY = re.compile(r"(?:(-)?\$?\s*|\$?\s*(-))((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_DURATION = r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)"
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -74,7 +74,7 @@ def parse_duration(text: str) -> timedelta:
         ValueError: it spells no duration.
     """
     rest, total, position = text.strip(), 0.0, 0
-    for match in _DURATION.finditer(rest):
+    for match in re.finditer(_DURATION, rest):
         if match.start() != position:
             break
         total += float(match[1]) * _UNIT_SECONDS[match[2]]

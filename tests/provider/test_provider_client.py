@@ -158,7 +158,7 @@ def test_a_slow_down_holds_every_request_of_the_client(server: ScriptedServer) -
     async def work(opened: Any) -> float:
         assert (await opened.ask("/v2/a")).status == 200
         server.on("GET", "/v2/a", answer(429, retry_after="30"))
-        opened._retries = Policy(0)
+        opened._policy = Policy(0)
         assert (await opened.ask("/v2/a")).status == 429
         before = clock.passed
         await opened.ask("/v2/b")

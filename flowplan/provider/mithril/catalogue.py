@@ -20,13 +20,13 @@ from flowplan.values.quantity import Money
 
 _FAMILY = r"[a-z]+\d+[a-z]*"
 _SPELLINGS = (
-    re.compile(rf"(?P<count>\d+)x(?P<family>{_FAMILY})"),
-    re.compile(rf"(?P<family>{_FAMILY}):(?P<count>\d+)"),
-    re.compile(r"(?P<family>[a-z]+\d+)x(?P<count>\d+)"),
+    rf"(?P<count>\d+)x(?P<family>{_FAMILY})",
+    rf"(?P<family>{_FAMILY}):(?P<count>\d+)",
+    r"(?P<family>[a-z]+\d+)x(?P<count>\d+)",
 )
 _BARE = {"a100": 1, "h100": 8}
 """How many GPUs a family name without a count means, where the documented models say it (models.md 2.3)."""
-_NOT_A_FAMILY = re.compile(r"\d+x|\d+gb|sxm\d*|pcie\d*|x\d+")
+_NOT_A_FAMILY = r"\d+x|\d+gb|sxm\d*|pcie\d*|x\d+"
 
 
 class UnmappableError(Exception):
@@ -41,7 +41,7 @@ def parse_spelling(text: str) -> tuple[str, int | None] | None:
     """Family and GPU count of ``8xh100``, ``h100:8``, ``H100x8`` or a bare ``h100``; None for anything else."""
     bare = text.strip().lower()
     for spelling in _SPELLINGS:
-        if found := spelling.fullmatch(bare):
+        if found := re.fullmatch(spelling, bare):
             return found["family"], int(found["count"][:6])
     return (bare, _BARE.get(bare)) if re.fullmatch(_FAMILY, bare) else None
 
@@ -49,7 +49,7 @@ def parse_spelling(text: str) -> tuple[str, int | None] | None:
 def family_of(row: InstanceType) -> str:
     """The GPU family of a type, as people say it: ``h100`` of ``ccs-h100.sxm.8x``; "" if there is none to see."""
     for part in re.split(r"[.\-_ ]", row.name.lower()):
-        if re.fullmatch(_FAMILY, part) and not _NOT_A_FAMILY.fullmatch(part):
+        if re.fullmatch(_FAMILY, part) and not re.fullmatch(_NOT_A_FAMILY, part):
             return part
     return (row.gpu_type or "").strip().lower()
 

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -19,8 +20,6 @@ from flowplan.provider.mithril.api import Api
 from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError
 from flowplan.provider.mithril.codecs import Context, reservation_has_ended, task_has_ended
 from flowplan.provider.mithril.estimating import Estimates
-from flowplan.provider.mithril.keys import Keyring
-from flowplan.provider.mithril.launch_keys import LaunchKeys
 from flowplan.provider.mithril.mapping import WireMapping, compile_mapping
 from flowplan.provider.mithril.outcome import outcome_of
 from flowplan.provider.mithril.wire import Bid, Reservation, Volume, structure
@@ -33,6 +32,8 @@ from flowplan.values.value import Sensitive, leaves, reveal
 
 if TYPE_CHECKING:
     from flowplan.launch import Ending  # it brings Jinja along
+    from flowplan.provider.mithril.keys import Keyring
+    from flowplan.provider.mithril.launch_keys import LaunchKeys
 
 Document = Bid | Reservation | Volume
 _PATHS = {Kind.TASK: "/v2/spot/bids", Kind.RESERVATION: "/v2/reservation", Kind.VOLUME: "/v2/volumes"}
@@ -47,7 +48,7 @@ _IN_PLACE = {
     Kind.RESERVATION: {"volume_ids": "volumes", "paused": "paused", "end_time_utc": "end_time"},
     Kind.VOLUME: {"name": "name"},
 }
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_KEY = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 
 
 class MithrilProvider(Estimates):
@@ -67,7 +68,7 @@ class MithrilProvider(Estimates):
         self._project_wanted = project
         self._project = ""
         self._catalogue: Catalogue | None = None
-        self.launch_keys = LaunchKeys(self.api, keyring)
+        self._keyring = keyring
         self.is_reachable_from_instances = True
         """Whether a task's instances can ask this API; those of an embedded sandbox cannot."""
         self.visibility_s = 10.0
@@ -75,6 +76,13 @@ class MithrilProvider(Estimates):
         self._task_keys: list[str] = []
         self._settling = asyncio.Lock()
         self._mappings: dict[Kind, WireMapping] = {}
+
+    @cached_property
+    def launch_keys(self) -> LaunchKeys:
+        """The SSH keys of launches, which only a launch asks for."""
+        from flowplan.provider.mithril.launch_keys import LaunchKeys
+
+        return LaunchKeys(self.api, self._keyring)
 
     async def __aenter__(self) -> Self:
         return self
@@ -407,7 +415,7 @@ class MithrilProvider(Estimates):
 
 def _header(key: str) -> str:
     """``key`` as the header may hold it; one that may not stand there is replaced by its digest."""
-    return key if not key or _KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
+    return key if not key or re.fullmatch(_KEY, key) else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _moment(text: str) -> datetime | None:
