@@ -15,7 +15,7 @@ LOSING = ("--allow-data-loss", "**")
 """Whoever kills does not mind."""
 TASK = (
     "  {name}: {{instance_type: a100, max_price_per_hour: {price}, upload_code: false, "
-    "command: 'true', env: {{A: '{env}'}}, unique_name: {unique}, volumes: [{mounts}]}}\n"
+    "command: 'true', env: {{A: '{env}'}}, unique_name: {unique}, volumes: [{mounts}], depends_on: [{needs}]}}\n"
 )
 
 
@@ -32,12 +32,14 @@ def random_stack(chance: Random) -> str:
     text += "tasks:\n" if tasks else "tasks: {}\n"
     for n in tasks:
         held = [v for v in volumes if chance.random() < 0.4]
+        needs = [f"task.t{m}" for m in tasks if m < n and chance.random() < 0.2]
         text += TASK.format(
             name=f"t{n}",
             price=chance.choice((3.0, 3.0, 4.0)),
             env=chance.choice("aab"),
             unique=chance.choice(("true", "true", "false")),
             mounts=", ".join(f"{{volume: '{{{{ volume.v{v} }}}}', mount_path: /v{v}}}" for v in held),
+            needs=", ".join(needs),
         )
     return text
 
