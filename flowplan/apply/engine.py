@@ -67,6 +67,8 @@ class _Engine:
     """Waits that were given up, not because of themselves."""
     cut: list[Step] = field(factory=list)
     """What was in flight when the store failed."""
+    unbegun: list[Step] = field(factory=list)
+    """What could not even be begun, because the store failed."""
     fatal: StoreError | None = None
     _ended: deque[asyncio.Task[None]] = field(factory=deque)
     _wake: asyncio.Event = field(factory=asyncio.Event)
@@ -167,7 +169,8 @@ class _Engine:
                 self._fail(step, StepFailure(step, error.diagnostic), self.unknown)
             elif isinstance(error, StoreError):
                 self.fatal = self.fatal or error
-                self.cut.append(step)
+                is_begun = step.address in self.run.together.open.values()
+                (self.cut if is_begun else self.unbegun).append(step)
             elif isinstance(error, FlowplanError):
                 failure = StepFailure(step, error.diagnostics[0], error.exit_code == ExitCode.TRANSIENT)
                 self._fail(step, failure, self.failed)
@@ -302,7 +305,7 @@ async def execute(
         skipped=tuple(engine.skipped),
         cut=(*engine.cut, *cut),
         given_up=tuple(dropped),
-        not_started=tuple(s for s in schedule.waiting() if s.id not in gone_on),
+        not_started=(*engine.unbegun, *(s for s in schedule.waiting() if s.id not in gone_on)),
         interrupted=stop.requested.is_set(),
     )
     if engine.fatal is not None:

@@ -245,11 +245,11 @@ class Result:
         """As documented in docs/exit-codes.md; an interrupt's own code is the edge's to add."""
         if self.ok:
             return ExitCode.ERROR if self.outputs else ExitCode.DONE
-        if self.fatal is not None:
+        if self.fatal is not None and self.fatal_code != ExitCode.ERROR:
             return self.fatal_code
         if self.unknown or self.cut:
             return ExitCode.UNKNOWN
         something = any(step.kind is not StepKind.AWAIT for step in self.done)
-        if self.failed and not something and all(failure.transient for failure in self.failed):
+        if self.fatal is None and self.failed and not something and all(f.transient for f in self.failed):
             return ExitCode.TRANSIENT
         return ExitCode.PARTLY if something else ExitCode.ERROR

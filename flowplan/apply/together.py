@@ -24,6 +24,8 @@ class Together:
     """The way of one run's operations into the journal."""
 
     writer: Writer
+    open: dict[int, Address] = field(factory=dict)
+    """The addresses of the operations that are in the journal and have not ended, by their numbers there."""
     _begins: list[tuple[Entry, asyncio.Future[int]]] = field(factory=list)
     _ends: list[tuple[Ended, asyncio.Future[None]]] = field(factory=list)
 
@@ -32,7 +34,9 @@ class Together:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._schedule()
         self._begins.append((entry, future))
-        return evolve(entry, number=await future)
+        begun = evolve(entry, number=await future)
+        self.open[begun.number] = begun.address
+        return begun
 
     async def commit(
         self, number: int, result: Status, record: Record | None, forget: Address | None = None
@@ -47,6 +51,7 @@ class Together:
             # What happened at the provider is recorded, whatever became of who waits for it; so it has ended.
             self._flush()
             future.result()
+        self.open.pop(number, None)
 
     def _schedule(self) -> None:
         if not (self._begins or self._ends):

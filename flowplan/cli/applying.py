@@ -257,7 +257,10 @@ async def _locked(
         outputs, wrong = settle_outputs(planned, run)
         result = evolve(result, outputs=tuple(wrong))
         if outputs != dict(snapshot.outputs):
-            writer.save(outputs=outputs)
+            try:
+                writer.save(outputs=outputs)
+            except StoreError as error:
+                result = evolve(result, fatal=error.diagnostics[0], fatal_code=error.exit_code)
         final = evolve(planned, snapshot=evolve(snapshot, records=run.records, outputs=outputs))
     return result, final
 

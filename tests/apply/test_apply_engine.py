@@ -17,6 +17,7 @@ from flowplan.plan.change import Mode
 from flowplan.ports import Ambiguous, Done, EventKind, Outcome, Refused, StoreError
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic
+from flowplan.values.exit_code import ExitCode
 
 MOUNTS = "volumes: [{volume: '{{ volume.v }}', mount_path: /v}%s]"
 W = ", {volume: '{{ volume.w }}', mount_path: /w}"
@@ -196,8 +197,25 @@ def test_a_store_that_cannot_be_written_stops_before_the_next_request(
     monkeypatch.setattr(CutProvider, "create", counted)
     monkeypatch.setattr(CutWriter, "begin", full)
     result = world.apply(stack(CHAIN), parallelism=1)
-    assert result is not None and result.fatal is not None and result.exit_code == 1
-    assert len(sent) == 1 and [s.id for s in result.done] == ["create task.a"]
+    assert result is not None and result.fatal is not None and result.exit_code == ExitCode.PARTLY
+    assert len(sent) == 1 and [s.id for s in result.done] == ["create task.a"] and not result.cut
+    assert result.not_started[0].id == "create task.b", "it could not be begun"
+
+
+@pytest.mark.parametrize(("write", "code"), [("begin", ExitCode.ERROR), ("commit", ExitCode.UNKNOWN)])
+def test_a_store_that_fails_at_once_has_done_nothing_or_leaves_it_to_the_journal(
+    world: World, monkeypatch: pytest.MonkeyPatch, write: str, code: ExitCode
+) -> None:
+    from fault_world import CutWriter
+
+    def full(self: CutWriter, *given: Any) -> None:
+        raise StoreError(Diagnostic.error("The disk is full"))
+
+    monkeypatch.setattr(CutWriter, write, full)
+    result = world.apply(stack(CHAIN), parallelism=1)
+    assert result is not None and result.fatal is not None and result.exit_code == code
+    assert [s.id for s in result.cut] == (["create task.a"] if write == "commit" else [])
+    assert len(world.unfinished()) == (1 if write == "commit" else 0)
 
 
 def test_a_failed_predecessor_stops_its_dependents_unless_tolerated(world: World) -> None:
