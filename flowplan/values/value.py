@@ -21,7 +21,7 @@ class NotYetKnown(Exception):
     """Raised by a `Lookup` for an attribute whose value no one knows yet."""
 
 
-@frozen
+@frozen(eq=True)
 class Reference:
     """An attribute of a resource that an expression asks for; "" is the resource itself."""
 

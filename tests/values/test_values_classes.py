@@ -25,6 +25,20 @@ def kinds(maker: Any) -> Iterator[Any]:
         secret: str = attrs.field(default="s3cret", repr=False)
         shouted: str = attrs.field(default="hi", repr=str.upper)
         parts: list[Any] = attrs.field(factory=list)
+        aside: int = attrs.field(default=0, eq=False)
+        folded: str = attrs.field(default="x", eq=str.lower)
+
+    @maker
+    class One:
+        only: Any
+
+    @maker(eq=False)
+    class Itself:
+        x: int
+
+    @maker
+    class Failed(Exception):
+        x: int
 
     @maker(kw_only=True)
     class Below(Plain):
@@ -51,7 +65,18 @@ def kinds(maker: Any) -> Iterator[Any]:
 
     plain = Plain("a", parts=[1, Plain("b")])
     plain.parts.append(plain)
-    yield from (plain, Below(name="c", more=plain), Own(1), BelowOwn(1, 2), Silent("d"), Empty())
+    yield from (plain, Below(name="c", more=plain), Own(1), BelowOwn(1, 2), Silent("d"), Empty(), Failed(1))
+    yield from (Itself(1), Itself(1), One(1), One(1.0), One((1, 2)), One([1]), One("x"), Empty(), Own(2), 7)
+    for change in (
+        {},
+        {"aside": 1},
+        {"folded": "X"},
+        {"folded": "y"},
+        {"hidden": 4},
+        {"secret": ""},
+        {"shouted": ""},
+    ):
+        yield Plain("b", **change)
 
 
 @pytest.mark.parametrize("name", ["define", "frozen"])
@@ -65,7 +90,30 @@ def test_what_is_shown_is_what_attrs_shows(name: str) -> None:
 def test_all_else_is_what_attrs_makes(name: str) -> None:
     for mine, theirs in zip(kinds(getattr(classes, name)), kinds(getattr(attrs, name)), strict=True):
         assert sorted({*dir(mine)} - {"__repr__"}) == sorted({*dir(theirs)} - {"__repr__"})
-        assert hasattr(type(mine), "__slots__")
+        assert hasattr(type(mine), "__slots__") == hasattr(type(theirs), "__slots__")
+
+
+@pytest.mark.parametrize("name", ["define", "frozen"])
+def test_instances_are_equal_where_those_of_attrs_are(name: str) -> None:
+    mine, theirs = list(kinds(getattr(classes, name)))[1:], list(kinds(getattr(attrs, name)))[1:]
+    assert [[a == b for b in mine] for a in mine] == [[a == b for b in theirs] for a in theirs]
+    assert [[a != b for b in mine] for a in mine] == [[a != b for b in theirs] for a in theirs]
+    assert [a.__eq__(7) for a in mine] == [a.__eq__(7) for a in theirs]
+
+
+@pytest.mark.parametrize("name", ["define", "frozen"])
+def test_instances_have_a_hash_where_those_of_attrs_have_one_and_equal_ones_the_same(name: str) -> None:
+    def hashed(one: Any) -> int | None:
+        try:
+            return hash(one)
+        except TypeError:
+            return None
+
+    mine, theirs = list(kinds(getattr(classes, name))), list(kinds(getattr(attrs, name)))
+    assert [hashed(one) is None for one in mine] == [hashed(one) is None for one in theirs]
+    for a in mine[1:]:
+        for b in mine[1:]:
+            assert a != b or hashed(a) == hashed(b)
 
 
 def test_no_module_asks_attrs_itself_for_its_classes() -> None:
