@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,14 +121,14 @@ class NoStore:
     heartbeat_s = 1e9
     number = 0
 
-    def begin(self, entry: Any) -> int:
-        self.number += 1
-        return self.number
+    def begin_all(self, entries: Sequence[Any]) -> list[int]:
+        first, self.number = self.number + 1, self.number + len(entries)
+        return list(range(first, self.number + 1))
 
     def check(self) -> None: ...
     def renew(self) -> None: ...
     def progress(self, done: int, steps: int) -> None: ...
-    def commit(self, *given: Any) -> None: ...
+    def commit_all(self, *given: Any) -> None: ...
     def save(self, *given: Any, **more: Any) -> None: ...
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.makespan import LIMIT, SHAPES, random_graph, virtual_makespan
+from flowplan.apply.durations import Durations
 from flowplan.apply.schedule import Schedule
 from flowplan.plan.change import Step, StepKind
 from flowplan.values.address import Address
@@ -73,3 +77,11 @@ def test_the_longest_chain_goes_first() -> None:
     assert first is not None and first.id == "long" and schedule.has_ready
     schedule.finish(first)
     assert {s.id for s in iter(schedule.take, None)} == {"short", "after"}
+
+
+def test_little_time_is_lost_over_random_graphs() -> None:
+    """In virtual time, so that no machine's speed counts; three hundred: ``python -m benchmarks.makespan``."""
+    chance = Random(20261128)
+    graphs = [random_graph(chance, chance.randrange(20, 151), shape) for shape in SHAPES * 3]
+    ratios = [virtual_makespan(graph, Durations()) / graph.bound for graph in graphs]
+    assert min(ratios) >= 0.999 and sum(ratios) / len(ratios) <= LIMIT, ratios
