@@ -280,6 +280,25 @@ def test_what_cannot_be_said_on_the_wire_is_refused_unsent(
     assert not api.seen("POST")
 
 
+def test_the_keys_of_a_project_are_asked_for_again_after_a_refusal_only(api: ScriptedServer) -> None:
+    api.on(
+        "POST",
+        BIDS,
+        answer(201, bid("bid_9")),
+        answer(422, {"detail": "no such key"}),
+        answer(201, bid("bid_8")),
+    )
+
+    async def asked(provider: MithrilProvider) -> list[int]:
+        counts = []
+        for _ in range(3):
+            await provider.create(Kind.TASK, TASK, "")
+            counts.append(sum(request.path == "/v2/ssh-keys" for request in api.seen("GET")))
+        return counts
+
+    assert run(api, asked) == [1, 1, 2]
+
+
 def test_a_read_that_fails_before_a_create_is_a_refusal(api: ScriptedServer) -> None:
     api.on("GET", "/v2/ssh-keys", answer(500))
     outcome = create(api, Kind.TASK, TASK)

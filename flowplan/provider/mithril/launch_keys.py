@@ -31,6 +31,10 @@ class LaunchKeys:
         """
         return choose_keys(asked, known, self._ring)
 
+    def forget(self) -> None:
+        """Ask for the project's keys again before the next launch."""
+        self._known = None
+
     async def _choose(self, project: str, words: Sequence[str]) -> Choice:
         async with self._settling:
             if self._known is not None:

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
 
-from flowplan.ports import Ambiguous, Done, Handle, HistoryEvent, Observation, Observed, Outcome, Refused
-from flowplan.provider.failure import TRANSIENT
-from flowplan.provider.http import Answer, Client
-from flowplan.provider.mithril.advice import in_use
+from flowplan.ports import Handle, HistoryEvent, Observation, Observed, Outcome
+from flowplan.provider.http import Client
 from flowplan.provider.mithril.api import Api
-from flowplan.provider.mithril.catalogue import Catalogue, UnmappableError
+from flowplan.provider.mithril.catalogue import Catalogue
 from flowplan.provider.mithril.codecs import Context, reservation_has_ended, task_has_ended
 from flowplan.provider.mithril.estimating import Estimates
 from flowplan.provider.mithril.mapping import WireMapping, compile_mapping
-from flowplan.provider.mithril.outcome import outcome_of
-from flowplan.provider.mithril.wire import Bid, Reservation, Volume, structure
+from flowplan.provider.mithril.wire import Bid, Reservation, Volume
 from flowplan.provider.redaction import shown
 from flowplan.resources import kind_of
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean
 from flowplan.values.quantity import parse_instant
-from flowplan.values.value import Sensitive, leaves, reveal
 
 if TYPE_CHECKING:
     from flowplan.launch import Ending  # it brings Jinja along
@@ -36,19 +29,6 @@ if TYPE_CHECKING:
     from flowplan.provider.mithril.launch_keys import LaunchKeys
 
 Document = Bid | Reservation | Volume
-_PATHS = {Kind.TASK: "/v2/spot/bids", Kind.RESERVATION: "/v2/reservation", Kind.VOLUME: "/v2/volumes"}
-_SHAPES: dict[Kind, type[Document]] = {Kind.TASK: Bid, Kind.RESERVATION: Reservation, Kind.VOLUME: Volume}
-_NEEDED = {
-    Kind.TASK: ("name", "instance_type", "region", "instance_quantity", "limit_price"),
-    Kind.RESERVATION: ("name", "instance_type", "region", "instance_quantity", "start_time", "end_time"),
-    Kind.VOLUME: ("name", "region", "size_gb", "disk_interface"),
-}
-_IN_PLACE = {
-    Kind.TASK: {"limit_price": "limit_price", "volume_ids": "volumes", "paused": "paused"},
-    Kind.RESERVATION: {"volume_ids": "volumes", "paused": "paused", "end_time_utc": "end_time"},
-    Kind.VOLUME: {"name": "name"},
-}
-_KEY = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 
 
 class MithrilProvider(Estimates):
@@ -73,7 +53,7 @@ class MithrilProvider(Estimates):
         """Whether a task's instances can ask this API; those of an embedded sandbox cannot."""
         self.visibility_s = 10.0
         """How long, in seconds, what was made may be missing from lists."""
-        self._task_keys: list[str] = []
+        self.task_keys: list[str] = []
         self._settling = asyncio.Lock()
         self._mappings: dict[Kind, WireMapping] = {}
 
@@ -139,7 +119,8 @@ class MithrilProvider(Estimates):
             advice = f"{did_you_mean(wanted.lower(), [name.lower() for name in names])} {listed}".strip()
         raise FlowplanError(Diagnostic.error(summary, suggestion=advice))
 
-    async def _load_catalogue(self) -> Catalogue:
+    async def load_catalogue(self) -> Catalogue:
+        """The catalogue as it is now."""
         types, auctions = await _together(self.api.instance_types(), self.api.auctions())
         self._catalogue = Catalogue.of(types, auctions)
         return self._catalogue
@@ -147,7 +128,7 @@ class MithrilProvider(Estimates):
     async def known_catalogue(self) -> Catalogue:
         """The catalogue, as it was last read."""
         async with self._settling:
-            return self._catalogue or await self._load_catalogue()
+            return self._catalogue or await self.load_catalogue()
 
     async def observe(
         self,
@@ -177,7 +158,7 @@ class MithrilProvider(Estimates):
         if Kind.RESERVATION in asked:
             listings[Kind.RESERVATION] = self.api.reservations(project, wanted=ids[Kind.RESERVATION])
         self.client.heard_at = None
-        catalogue, *lists = await _together(self._load_catalogue(), *listings.values())
+        catalogue, *lists = await _together(self.load_catalogue(), *listings.values())
         objects = {}
         for kind, documents in zip(listings, lists, strict=True):
             for document in documents:
@@ -232,7 +213,8 @@ class MithrilProvider(Estimates):
         found.reverse()  # newest came first; this keeps the server's order among equal times
         return sorted(found, key=lambda one: one.created_at.timestamp() if one.created_at else 0.0)
 
-    def _mapping(self, kind: Kind) -> WireMapping:
+    def mapping(self, kind: Kind) -> WireMapping:
+        """How the attributes of a kind go on the wire."""
         if kind not in self._mappings:
             self._mappings[kind] = compile_mapping(kind_of(kind))
         return self._mappings[kind]
@@ -241,14 +223,17 @@ class MithrilProvider(Estimates):
         self, kind: Kind, document: Document, catalogue: Catalogue, brief: bool = False
     ) -> Observed:
         try:
-            return self._observed(kind, document, catalogue, brief)
+            return self.observed(kind, document, catalogue, brief)
         except ValueError as error:
             problem = f"{shown(document.fid)}: {error}"
         raise self.api.misshapen(f"{kind.value}s", problem)
 
-    def _observed(
-        self, kind: Kind, document: Document, catalogue: Catalogue, brief: bool = False
-    ) -> Observed:
+    def observed(self, kind: Kind, document: Document, catalogue: Catalogue, brief: bool = False) -> Observed:
+        """The object that a document shows.
+
+        Raises:
+            ValueError: it makes no sense; the message is fit to be shown.
+        """
         if not document.fid:
             raise ValueError("an object without an id")
         if isinstance(document, Volume):
@@ -257,107 +242,35 @@ class MithrilProvider(Estimates):
             exists = not task_has_ended(document.status)
         else:
             exists = not reservation_has_ended(document.status)
-        attributes = self._mapping(kind).attributes(
-            document, Context(catalogue, document.region or ""), brief
-        )
+        attributes = self.mapping(kind).attributes(document, Context(catalogue, document.region or ""), brief)
         return Observed(kind, document.fid, document.name, exists, attributes, _moment(document.created_at))
 
     # -- writing
 
     async def create(self, kind: Kind, attributes: Mapping[str, Any], idempotency_key: str) -> Outcome:
         """Send the create request, once; see `flowplan.ports.Provider`."""
-        try:
-            body, catalogue = await self._create_body(kind, attributes)
-        except UnmappableError as error:
-            return Refused(error.diagnostic)
-        except FlowplanError as error:
-            return _refused_early(error)
-        return await self._mutate(
-            kind, "create", "POST", _PATHS[kind], body, idempotency_key, _secrets(attributes), catalogue
-        )
+        from flowplan.provider.mithril.writing import create
 
-    async def _create_body(
-        self, kind: Kind, attributes: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], Catalogue]:
-        project = await self.project()
-        full = dict(attributes)
-        if full.get("region") is None:
-            full["region"] = self.region
-        mapping = self._mapping(kind)
-        if kind is Kind.VOLUME:
-            catalogue = Catalogue()
-            body = mapping.body(full, Context(catalogue, full["region"]))
-        else:
-            catalogue = await self.known_catalogue()
-            try:
-                body = mapping.body(full, Context(catalogue, full["region"]))
-            except UnmappableError:
-                catalogue = await self._load_catalogue()  # the market may have changed since
-                body = mapping.body(full, Context(catalogue, full["region"]))
-            launch = body.setdefault("launch_specification", {})
-            launch.setdefault("volumes", [])
-            launch["ssh_keys"] = await self.launch_keys.of_launch(project, launch.get("ssh_keys", ()))
-        missing = [mapping.attribute_for((name,)) or name for name in _NEEDED[kind] if name not in body]
-        if missing:
-            raise UnmappableError(
-                Diagnostic.error(f"cannot create the {kind.value} without {', '.join(missing)}")
-            )
-        return {"project": project, **body}, catalogue
+        return await create(self, kind, attributes, idempotency_key)
 
     async def update(self, kind: Kind, id: str, changes: Mapping[str, Any], idempotency_key: str) -> Outcome:
-        """Change attributes in place, in one request.
+        """Change attributes in place, in one request; see `flowplan.provider.mithril.writing.update`."""
+        from flowplan.provider.mithril.writing import update
 
-        A task takes ``limit_price``, ``volume_ids``, ``paused``; a volume ``name``; a reservation ``volume_ids``,
-        ``paused``, or ``end_time_utc`` alone. Pausing before volumes change is the caller's business.
-        """
-        try:
-            # Why: an empty change would be a request of which no one can say what it means (provider.md 7, 23).
-            if not changes:
-                raise UnmappableError(Diagnostic.error(f"nothing to change in the {kind.value}"))
-            catalogue = Catalogue() if kind is Kind.VOLUME else await self.known_catalogue()
-            body = self._mapping(kind).patch(changes, _IN_PLACE[kind], Context(catalogue, self.region))
-            extends = kind is Kind.RESERVATION and "end_time" in body
-            if extends and len(body) > 1:
-                raise UnmappableError(Diagnostic.error("a reservation is extended by a request of its own"))
-        except UnmappableError as error:
-            return Refused(error.diagnostic)
-        except FlowplanError as error:
-            return _refused_early(error)
-        path = f"{_PATHS[kind]}/{quote(id, safe='')}"
-        method, path = ("POST", f"{path}/extend") if extends else ("PATCH", path)
-        return await self._mutate(
-            kind, "update", method, path, body, idempotency_key, _secrets(changes), catalogue
-        )
+        return await update(self, kind, id, changes, idempotency_key)
 
     async def delete(self, kind: Kind, id: str, idempotency_key: str) -> Outcome:
         """Delete a volume or terminate a task; a reservation cannot be cancelled by the API (provider.md 2.3)."""
-        if kind is Kind.RESERVATION:
-            return Refused(
-                Diagnostic.error(
-                    f"reservation {id} cannot be cancelled: the API has no request for it",
-                    "It was paid when it was made and lasts until its end time.",
-                    suggestion="Take it out of the stack's state and let it run out, or ask the provider for a refund.",
-                )
-            )
-        path = f"{_PATHS[kind]}/{quote(id, safe='')}"
-        got = await self.client.write("DELETE", path, None, _header(idempotency_key))
-        secrets = self.client.secrets()
-        if isinstance(got, Answer) and got.status in (400, 409):
-            if kind is Kind.VOLUME:
-                return in_use(kind, got, secrets)
-            try:
-                bid = await self.api.bid(id)
-            except FlowplanError as error:
-                return Ambiguous(f"status {got.status}, and looking at the task failed: {error}")
-            if bid is None or task_has_ended(bid.status):
-                return Done(None)
-        return outcome_of(got, kind, "delete", self.client.base_url, read=None, secrets=secrets)
+        from flowplan.provider.mithril.writing import delete
+
+        return await delete(self, kind, id, idempotency_key)
 
     async def return_capacity(self, id: str, instances: Sequence[str], idempotency_key: str) -> Outcome:
         """Give instances of a reservation back; see `flowplan.ports.CapacityMarket`."""
         from flowplan.provider.mithril.returning import return_capacity
+        from flowplan.provider.mithril.writing import header_of
 
-        return await return_capacity(self, id, instances, _header(idempotency_key))
+        return await return_capacity(self, id, instances, header_of(idempotency_key))
 
     async def make_task_key(self, name: str, now: datetime, lasts: timedelta) -> Ending | None:
         """A key with which a task ends itself; see `flowplan.ports.TaskKeys`."""
@@ -366,7 +279,7 @@ class MithrilProvider(Estimates):
         from flowplan.provider.mithril.self_ending import make_key
 
         ending = await make_key(self, name, now, lasts)
-        self._task_keys.append(ending.key.reveal())  # to be blacked out in what the server answers
+        self.task_keys.append(ending.key.reveal())  # to be blacked out in what the server answers
         return ending
 
     async def retire_task(self, name: str, id: str) -> None:
@@ -382,61 +295,12 @@ class MithrilProvider(Estimates):
 
         return await read_history(self.client, kind, id)
 
-    async def _mutate(
-        self,
-        kind: Kind,
-        doing: str,
-        method: str,
-        path: str,
-        body: dict[str, Any],
-        key: str,
-        secrets: Sequence[str],
-        catalogue: Catalogue,
-    ) -> Outcome:
-        got = await self.client.write(method, path, body, _header(key))
-
-        def read(answer: Answer) -> Observed:
-            document = structure(_SHAPES[kind], answer.document())
-            return self._observed(kind, document, catalogue)
-
-        outcome = outcome_of(
-            got,
-            kind,
-            doing,
-            self.client.base_url,
-            read=read,
-            secrets=self.client.secrets(*secrets, *self._task_keys),
-            attribute_for=self._mapping(kind).attribute_for,
-        )
-        if isinstance(outcome, Refused):
-            self._keys = None  # a key may have been added or removed since; ask again next time
-        return outcome
-
-
-def _header(key: str) -> str:
-    """``key`` as the header may hold it; one that may not stand there is replaced by its digest."""
-    return key if not key or re.fullmatch(_KEY, key) else hashlib.sha256(key.encode()).hexdigest()
-
 
 def _moment(text: str) -> datetime | None:
     try:
         return parse_instant(text)
     except (ValueError, OverflowError):
         return None
-
-
-def _secrets(attributes: Mapping[str, Any]) -> list[str]:
-    """The texts among ``attributes`` that no message may quote: the sensitive ones, and the script."""
-    found = []
-    for path, leaf in leaves(dict(attributes)):
-        if isinstance(leaf, Sensitive) or path[:1] == ("startup_script",):
-            bare = [leaf_ for _, leaf_ in leaves(reveal(leaf))]  # to black them out
-            found += [text for text in bare if isinstance(text, str)]
-    return found
-
-
-def _refused_early(error: FlowplanError) -> Refused:
-    return Refused(error.diagnostics[0], transient=error.exit_code == TRANSIENT)
 
 
 async def _together(*reads: Coroutine[Any, Any, Any]) -> list[Any]:
