@@ -341,7 +341,6 @@ class Context:
 
         ``wanted`` are the objects that have to be looked for, where they are more than those on record.
         """
-        from flowplan.ports import Handle
         from flowplan.provider.pace import SystemClock
 
         provider = connection.provider
@@ -352,6 +351,8 @@ class Context:
         objects, completions = dict(seen.objects), {}
         for entry in unfinished:
             if entry.operation is Operation.CREATE:
+                from flowplan.ports import Handle
+
                 for found in await provider.find(Handle(entry.kind, entry.name, entry.region, entry.seen)):
                     objects[found.kind, found.id] = found
         if connection.access is not None:

@@ -15,7 +15,6 @@ from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.digest import plan_digest
 from flowplan.plan.document import build_document, explanation_document
-from flowplan.plan.links import Question
 from flowplan.plan.observation import Observation, Quota, Quote
 from flowplan.plan.planner import plan as make_plan
 from flowplan.state.journal import Entry
@@ -27,6 +26,7 @@ from flowplan.values.diagnostic import FlowplanError
 _HISTORIES = 20
 """How many histories a refresh asks for at most: each is a request of its own."""
 if TYPE_CHECKING:
+    from flowplan.plan.links import Question
     from flowplan.ports import Estimator
 
 _COMPLETIONS = 50
@@ -57,6 +57,8 @@ class Planned:
 
     def question(self) -> Question:
         """What an explanation is taken from."""
+        from flowplan.plan.links import Question
+
         return Question(self.plan, self.loaded.stack, self.snapshot, self.observation, self.options)
 
     def explained(self) -> dict[str, Any]:

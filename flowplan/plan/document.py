@@ -6,20 +6,22 @@ It holds no secret: sensitive values are ``null`` and marked. Major versions bre
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from flowplan.lang.stack import Budget, Limits
 from flowplan.plan.change import Action, AttributeChange, Plan, ResourceChange
 from flowplan.plan.costs import worst_case
-from flowplan.plan.links import Explanation, Link
 from flowplan.plan.reason import Reason
 from flowplan.resources import Change, Loss, kind_of
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import Fingerprint, Sensitive, Unknown, transform
+
+if TYPE_CHECKING:
+    from flowplan.plan.links import Explanation, Link
 
 FORMAT = "1.2"
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from flowplan.plan.observation import HistoryEvent, Observation, Observed, Quota, Quote
-from flowplan.ports.outcome import Handle, Outcome
 from flowplan.values.address import Kind
 
 if TYPE_CHECKING:
     from flowplan.launch import Ending  # it brings Jinja along
+    from flowplan.ports.outcome import Handle, Outcome
 
 
 class Provider(Protocol):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from flowplan_program import HELLO, Project
+from flowplan_program import HELLO, Project, Served
 
 pytestmark = pytest.mark.process
 
@@ -86,6 +86,45 @@ def test_a_plan_that_asks_the_sandbox_imports_no_terminal_library(project: Proje
     found = imported(project, "-m", "flowplan", "plan")
     assert "httpx" in found
     assert not found & {"yaml", "jinja2", "networkx", "rich", "pygments"}
+
+
+_LOADED = """
+import sys
+from flowplan.cli.main import run
+code = run(sys.argv[1:])
+print(code, *[name for name in sys.modules if name.startswith("flowplan.")])
+"""
+SELDOM = {
+    "flowplan.cli.saved", "flowplan.cli.lookups",
+    "flowplan.plan.links", "flowplan.plan.explain", "flowplan.plan.planfile", "flowplan.plan.adopting",
+    "flowplan.models.model", "flowplan.models.draft", "flowplan.models.retries", "flowplan.models.task_config",
+    "flowplan.resources.normalise", "flowplan.resources.reservation",
+    "flowplan.ports.outcome", "flowplan.ports.surroundings", "flowplan.ports.instances",
+    "flowplan.provider.mithril.writing", "flowplan.provider.mithril.outcome", "flowplan.provider.mithril.advice",
+    "flowplan.provider.mithril.keys", "flowplan.provider.mithril.launch_keys",
+    "flowplan.state.history",
+}  # fmt: skip
+"""What a plan with nothing to do has no use for: models, what is written, saved or explained, what is rare."""
+
+
+def test_a_plan_with_nothing_to_do_loads_nothing_that_it_does_not_use(served: Served) -> None:
+    project = served.project
+    project.write(PLAIN)
+    project.apply()
+    ended = subprocess.run(
+        [sys.executable, "-c", _LOADED, "plan"],
+        cwd=project.root, env=project.env, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "No changes" in ended.stdout
+    code, *found = ended.stdout.splitlines()[-1].split()
+    assert code == "0" and "flowplan.provider.http" in found
+    assert sorted(SELDOM.intersection(found)) == []
+    assert not [
+        name for name in found if name.startswith(("flowplan.sandbox", "flowplan.apply", "flowplan.launch"))
+    ]
+    assert {n for n in found if n.startswith("flowplan.lang.")} == {
+        "flowplan.lang.evaluated", "flowplan.lang.files", "flowplan.lang.stack",
+    }  # fmt: skip
 
 
 def test_a_command_leaves_the_collector_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

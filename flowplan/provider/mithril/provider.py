@@ -9,7 +9,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from flowplan.ports import Handle, HistoryEvent, Observation, Observed, Outcome
+from flowplan.ports import Observation, Observed
 from flowplan.provider.http import Client
 from flowplan.provider.mithril.api import Api
 from flowplan.provider.mithril.catalogue import Catalogue
@@ -25,6 +25,7 @@ from flowplan.values.quantity import parse_instant
 
 if TYPE_CHECKING:
     from flowplan.launch import Ending  # it brings Jinja along
+    from flowplan.ports import Handle, HistoryEvent, Outcome
     from flowplan.provider.mithril.keys import Keyring
     from flowplan.provider.mithril.launch_keys import LaunchKeys
 
