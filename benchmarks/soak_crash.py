@@ -52,6 +52,13 @@ def main() -> int:
                 tally.unfit += 1
                 seed += 1
                 continue
+            except Violation as problem:
+                failures += 1
+                print(f"{problem}\nreplay: python -m benchmarks.soak_crash --replay {seed}.0\n", flush=True)
+                if not options.go_on:
+                    return 1
+                seed += 1
+                continue
             for number in numbers:
                 if tally.schedules + failures >= options.schedules:
                     break

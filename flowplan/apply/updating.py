@@ -113,12 +113,13 @@ async def _give_back(run: Run, entry: Entry, part: Mapping[str, Any], again: boo
         run.writer.check()
         key = f"{run.id}-{entry.number}-quantity"
         outcome = await run.provider.return_capacity(entry.id, entry.changes.get("instances", ()), key)
-        if isinstance(outcome, Ambiguous):
-            reason, is_unclear = outcome.reason, True
+        reason = outcome.reason if isinstance(outcome, Ambiguous) else reason
+        is_unclear = is_unclear or not isinstance(outcome, Refused)
         is_refused = isinstance(outcome, Refused) and not outcome.transient
-        # Why so long: an earlier request may be on its way, or be done and not listed as done; a second one that
-        # names instances that are gone would be refused.
-        if isinstance(outcome, Ambiguous) or (is_refused and is_unclear) or run.clock.monotonic() >= deadline:
+        # Why so long: an earlier request may be on its way, or this or another one be done and not listed as done; a
+        # second one that names instances that are gone would be refused.
+        is_taken = not isinstance(outcome, Refused) or (is_refused and is_unclear)
+        if is_taken or run.clock.monotonic() >= deadline:
             held = await already(run, entry, part, reason, run.patience.visibility_s)
             if held is not None:
                 return held

@@ -89,8 +89,10 @@ class Case:
             raise Violation(f"{self.seed}, undisturbed: {error}\n{self.pair.texts}") from error
         except AssertionError as error:
             raise Unfit(str(error)) from error
+        if result is not None and result.fatal is not None and not result.done:
+            raise Unfit(result.fatal.summary)  # its plan is refused
         if result is None or not result.ok:
-            raise Unfit(str(result))
+            raise Violation(f"{self.seed}, undisturbed: {result}\n{self.pair.texts}")
 
     def close(self) -> None:
         """Remove the folder."""

@@ -52,6 +52,25 @@ def test_a_volume_that_recovery_took_off_a_reservation_can_be_destroyed(
     case.close()
 
 
+def test_capacity_is_given_back_once_though_lists_go_on_showing_it(room: Path) -> None:
+    """Asked again, the provider would not find the instances: an undisturbed apply failed."""
+    world = LawWorld(room / "world", lag_s=4.0)
+    world.home.mkdir()
+    world.sandbox().close()
+    world.elapsed += 100.0
+    text = (
+        "reservations: {r: {instance_type: 8xh100, quantity: %d, start_time_utc: '2026-11-23T12:00:00Z', "
+        "duration_hours: 24}}"
+    )
+    assert world.apply(stack(text % 3)).ok
+    world.elapsed += 100.0
+    assert world.plan(stack(text % 2)).changes, "there is something to give back"
+    result = world.apply(stack(text % 2))
+    assert result.ok, result
+    world.elapsed += 100.0
+    assert world.plan(stack(text % 2)).is_empty
+
+
 def test_what_recovery_has_done_is_not_done_again_for_a_list_that_lags(room: Path) -> None:
     world = LawWorld(room / "world", lag_s=4.0)
     world.home.mkdir()

@@ -80,6 +80,13 @@ CASES = {
         asked=ALL,
         steps=["detach reservation.r", "delete volume.v", "create volume.w", "update reservation.r"],
     ),
+    "a reservation lets go of a volume that is made anew": Case(
+        world(V, "", f"r: {RV}"),
+        world(V.replace("10", "20"), "", f"r: {RV}"),
+        {"volume.v": "replace", "reservation.r": "update"},
+        asked={"allow_data_loss": ("volume.v",)},
+        steps=["detach reservation.r", "delete volume.v", "create volume.v", "update reservation.r"],
+    ),
     "what another hand has attached is taken off before it is destroyed": Case(
         world(V, f"z: {task()}"),
         world("", f"z: {task()}"),
