@@ -42,6 +42,7 @@ _LOSSES = {
     Loss.MONEY: "money",
 }
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 SENSITIVE = {"$sensitive": True}
 UNKNOWN = {"$unknown": True}
 
@@ -50,6 +51,8 @@ def shown(value: Any) -> Any:
     """A value as it may be shown: sensitive and unknown leaves become markers."""
 
     def mark(leaf: Any) -> Any:
+        if type(leaf) in _PLAIN:
+            return leaf
         if isinstance(leaf, (Sensitive, Fingerprint)):
             return SENSITIVE
         if isinstance(leaf, Unknown):

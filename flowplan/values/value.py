@@ -132,7 +132,9 @@ _KNOWN = frozenset({str, int, float, bool, type(None)})
 
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Each leaf of a nested value with its path; an empty list or mapping is a leaf."""
-    if isinstance(value, Mapping) and value:
+    if type(value) in _KNOWN:
+        yield path, value
+    elif isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from leaves(item, (*path, key))
     elif isinstance(value, (list, tuple)) and value:
@@ -226,11 +228,13 @@ def dump(value: Any) -> Any:
     if kind is dict:
         # A key of the user's that starts like one of our marks gets one more dollar, which `load` takes off.
         return {
-            f"${key}" if type(key) is str and key.startswith("$") else key: dump(item)
+            f"${key}" if type(key) is str and key.startswith("$") else key: item
+            if type(item) in _KNOWN
+            else dump(item)
             for key, item in value.items()
         }
     if kind is list or kind is tuple:
-        return [dump(item) for item in value]
+        return [item if type(item) in _KNOWN else dump(item) for item in value]
     if kind is Fingerprint:
         return {"$fingerprint": value.digest}
     if kind is Unknown:
