@@ -70,8 +70,8 @@ class Walk:
         self.drift: list[Drift] = []
         self.unchanged = 0
         self.made: dict[Address, ResourceChange] = {}
-        self._configs: dict[Address, Mapping[str, Any]] = {}
-        """The configurations of those that stay as they are; of others, what is `made` has them."""
+        self._settled: set[Address] = set()
+        """Those that plainly stay as they are: nothing is kept of them that can be worked out when someone asks."""
         self._targets: dict[Address, Mapping[str, Any]] = {}
         self._observed: dict[Address, Mapping[str, Any]] = {}
         self._known: Known | None = None
@@ -84,16 +84,24 @@ class Walk:
         record = self.record_of(address)
         change = self.made.get(address)
         if record is None or (change is not None and change.action in _RENEWS):
-            wanted = self._targets.get(address, {})
+            wanted = self._targets_of(address)
             if name in wanted and name != "name" and is_known(wanted[name]) and wanted[name] is not None:
                 return wanted[name]
             raise NotYetKnown(str(reference))
         if name == kind.id_attribute:
             return record.id
-        for source in (self._targets.get(address, {}), self._observed.get(address, {}), record.attributes):
+        for source in (self._targets_of(address), self._observed.get(address, {}), record.attributes):
             if name in source and source[name] is not None and not isinstance(source[name], Unknown):
                 return source[name]
         raise NotYetKnown(str(reference))
+
+    def _targets_of(self, address: Address) -> Mapping[str, Any]:
+        """The provider-side attributes that a resource is asked to have; none of what the plan is not about."""
+        found = self._targets.get(address)
+        if found is None and address in self._settled:
+            config = self._resolved(self.stack.resources[address])
+            found = self._targets[address] = kind_of(address.kind).targets(config, self.settings)
+        return found or {}
 
     def record_of(self, address: Address) -> Record | None:
         """What is recorded, or will be before anything else is done."""
@@ -158,7 +166,8 @@ class Walk:
         targets = kind.targets(config, self.settings)
         if not is_settled(kind, record, current, targets):
             return False
-        self._configs[address], self._targets[address], self._observed[address] = config, targets, current
+        self._settled.add(address)
+        self._observed[address] = current
         return True
 
     def _resolved(self, resource: Resource) -> Mapping[str, Any]:
@@ -247,9 +256,11 @@ class Walk:
         record = self.record_of(reference.address)
         if record is None:
             return False
-        config = self._configs.get(reference.address, record.config)
+        config = record.config
         if change is not None and change.after is not None:
             config = change.after
+        elif reference.address in self._settled:
+            config = self._resolved(self.stack.resources[reference.address])
         attributes = {
             **record.attributes,
             **self._observed.get(reference.address, {}),
