@@ -326,7 +326,10 @@ class Proxy:
 
     def _accept(self) -> None:
         while True:
-            connection, _ = self._listener.accept()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # a test closed it between two connections
             if self._closing:
                 connection.close()
                 return
