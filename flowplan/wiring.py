@@ -135,17 +135,12 @@ async def open_embedded(
     transport: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
 ) -> AsyncIterator[Connection]:
     """A provider over an open sandbox of this process; ``transport`` may wrap the way the requests take."""
+    from flowplan.provider.embedded import EmbeddedTransport
     from flowplan.provider.http import Client
-    from flowplan.provider.lines import EmbeddedLine
     from flowplan.provider.mithril.provider import MithrilProvider
 
-    key = Sensitive(sandbox.api_key)
-    if transport is None:
-        client = Client(_EMBEDDED_URL, key, line=EmbeddedLine(sandbox))
-    else:
-        from flowplan.provider.embedded import EmbeddedTransport
-
-        client = Client(_EMBEDDED_URL, key, transport=transport(EmbeddedTransport(sandbox)))
+    way: httpx.AsyncBaseTransport = EmbeddedTransport(sandbox)
+    client = Client(_EMBEDDED_URL, Sensitive(sandbox.api_key), transport=transport(way) if transport else way)
     async with MithrilProvider(client, project, region) as provider:
         provider.is_reachable_from_instances = False
         yield Connection(provider, sandbox.access, is_local=True)

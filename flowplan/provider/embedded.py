@@ -1,9 +1,30 @@
-"""A sandbox of this process as a transport of the HTTP library, for those who look at or into what is sent."""
+"""A sandbox of this process as an HTTP transport: the same client, without a socket."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from flowplan.provider.library import httpx
-from flowplan.provider.lines import Answers
+
+
+class Answers(Protocol):
+    """Whatever answers requests in this process, such as `flowplan.sandbox.Sandbox`."""
+
+    async def respond(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Answer one request: status, headers and body.
+
+        Raises:
+            ConnectionError: the answer was lost on its way; ``partial`` of it, if it has any, is what had come.
+        """
+        ...
 
 
 class EmbeddedTransport(httpx.AsyncBaseTransport):

@@ -22,8 +22,7 @@ from urllib.parse import urlsplit
 from attrs import field
 
 from flowplan import __version__
-from flowplan.provider.failure import Failure, Trouble, denied, unreachable, unreadable
-from flowplan.provider.lines import Asked, HttpxLine, Line
+from flowplan.provider.failure import Failure, Trouble, classify, denied, unreachable, unreadable
 from flowplan.provider.pace import Pace, SystemClock, retry_after, server_moment
 from flowplan.provider.redaction import secrets_of, server_words, shown
 from flowplan.values.classes import frozen
@@ -129,7 +128,6 @@ def _default_policy() -> RetryPolicy:
 class Client:
     """Talks to one API with one key. Make one per process and `aclose` it (or use ``async with``).
 
-    The way there is ``line`` or ``transport`` where one is given; else it follows from the address.
     ``concurrency`` requests are under way at most; the limit sits before the pool, which is slow when it has to
     queue. ``total_timeout`` (seconds) bounds a whole exchange, for a server that drips.
     Neither the key nor any request body is in an exception, a repr or a log line.
@@ -141,7 +139,6 @@ class Client:
         api_key: Sensitive,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        line: Line | None = None,
         retries: RetryPolicy | None = None,
         clock: Clock | None = None,
         random: Callable[[], float] = chance.random,
@@ -167,8 +164,7 @@ class Client:
         """The server's own time at the first answer since this was None."""
         self.guard: Callable[[], None] | None = None
         """Called at the last moment before each mutating request leaves; what it raises keeps the request back."""
-        self._line = line
-        self._has_asked = False
+        self._opened: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
         return f"Client({self.base_url!r})"
@@ -190,49 +186,47 @@ class Client:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._line is not None:
-            await self._line.aclose()
-            self._line = None
+        if self._opened is not None:
+            await self._opened.aclose()
+            self._opened = None
 
     def widen(self, concurrency: int) -> None:
         """Let so many requests be under way at a time, if that is more than now; before the first one is sent."""
-        if concurrency > self._concurrency and not self._has_asked:
+        if concurrency > self._concurrency and self._opened is None:
             self._concurrency, self._slots = concurrency, asyncio.Semaphore(concurrency)
 
     def secrets(self, *texts: str) -> tuple[str, ...]:
         """What must not be shown of an answer: the key, and the secret ``texts`` of the request."""
         return secrets_of((str(self._key.reveal()), *texts))  # to black it out
 
-    def _way(self) -> Line:
-        """The line to the server, opened when the first request is about to leave."""
-        if self._line is None:
-            connect, read = self._timeouts
-            # Why: what is on this machine is asked over plain connections, without a library made for the rest of the
-            # world. Redirects are never followed, so no https:// can follow, and no proxy may be asked for it.
-            if self._transport is None and self.base_url.startswith("http://") and is_loopback(self.base_url):
-                from flowplan.provider.plain import PlainLine
-
-                self._line = PlainLine(self.base_url, connect, read)
-                return self._line
+    def _http(self) -> httpx.AsyncClient:
+        if self._opened is None:
             from flowplan.provider.library import httpx
 
-            opened = httpx.AsyncClient(
+            # Why: building a TLS context takes 80 ms, and http:// to this machine uses none; nor may a proxy
+            # from the environment be asked for it. Redirects are never followed, so no https:// can follow.
+            local = is_loopback(self.base_url) and self.base_url.startswith("http://")
+            no_context: Any = None  # even one that verifies nothing takes a millisecond
+            connect, read = self._timeouts
+            self._opened = httpx.AsyncClient(
                 transport=self._transport,
+                verify=no_context if local else True,
+                trust_env=not local,
                 follow_redirects=False,
                 timeout=httpx.Timeout(read, connect=connect),
                 limits=httpx.Limits(
                     max_connections=self._concurrency, max_keepalive_connections=self._concurrency
                 ),
+                headers={"User-Agent": f"flowplan/{__version__}", "Accept": "application/json"},
             )
-            self._line = HttpxLine(self.base_url, opened)
-        return self._line
+        return self._opened
 
     async def _exchange(
         self, method: str, path: str, params: Mapping[str, str] | None, body: Any, key: str, attempt: int
     ) -> Answer | Failure:
+        from flowplan.provider.library import httpx
+
         headers = {
-            "User-Agent": f"flowplan/{__version__}",
-            "Accept": "application/json",
             "Authorization": f"Bearer {self._key.reveal()}",  # the request that needs it
             "X-Client-Request-Id": uuid.uuid4().hex,
         }
@@ -242,22 +236,29 @@ class Client:
             headers["Content-Type"] = "application/json"
         if key and re.fullmatch(_HEADER_TEXT, key):
             headers["Idempotency-Key"] = key
-        self._has_asked = True
         async with self._slots:
             number = await self._pace.ready()
             # Why here and not earlier: the wait for a slot or for Retry-After may outlast the caller's lease.
             if self.guard is not None and method != "GET":
                 self.guard()
-            asked = Asked(method, path, params, headers, content)
             try:
-                async with asyncio.timeout(self._total_timeout):
-                    got = await self._way().exchange(asked, self._max_bytes)
-            except TimeoutError:
-                return Failure(Trouble.TIMEOUT)
-            if isinstance(got, Failure):
-                return got
-            self._reached = True
-            return self._paced(Answer(*got), number, attempt)
+                async with (
+                    asyncio.timeout(self._total_timeout),
+                    self._http().stream(
+                        method, self.base_url + path, params=params, content=content, headers=headers
+                    ) as response,
+                ):
+                    self._reached = True
+                    chunks, size = [], 0
+                    async for chunk in response.aiter_bytes():
+                        size += len(chunk)
+                        if size > self._max_bytes:
+                            return Failure(Trouble.TOO_LARGE, f"over {self._max_bytes} bytes")
+                        chunks.append(chunk)
+                    names = {name.lower(): value for name, value in response.headers.items()}
+                    return self._paced(Answer(response.status_code, names, b"".join(chunks)), number, attempt)
+            except (httpx.RequestError, httpx.InvalidURL, TimeoutError) as error:
+                return classify(error)
 
     def _paced(self, answer: Answer, number: int, attempt: int) -> Answer:
         """The answer, after the whole client has heeded what it says of its speed."""
