@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowplan.backend.faults import damaged
 from flowplan.backend.schema import APPLICATION_ID, SCHEMA, TABLES
 from flowplan.ports import StoreError
 from flowplan.state.format import FORMAT, Tables, upgraded
 from flowplan.values.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    import tempfile
 
 _MAGIC = b"SQLite format 3\0"
 _BUSY_S = 10.0
@@ -131,6 +133,8 @@ class StateFile:
     def _found(self) -> None:
         """Make the file, whole or not at all: a process killed meanwhile leaves nothing under its name."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        import tempfile
+
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".flowplan-new-")
         os.close(handle)
         try:
@@ -150,6 +154,9 @@ class StateFile:
                 Path(left).unlink(missing_ok=True)
 
     def _connect_copy(self) -> sqlite3.Connection:
+        import shutil
+        import tempfile
+
         self._copy = tempfile.TemporaryDirectory(prefix="flowplan-state-")
         folder = Path(self._copy.name)
         for ending in ("", "-wal"):

@@ -5,7 +5,6 @@ A lease has an owner, an end that a heartbeat pushes out, and a fencing token th
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import sqlite3
@@ -84,6 +83,8 @@ def take(
     now: Callable[[], datetime],
 ) -> LockInfo:
     """Write down a new owner, within a transaction."""
+    import getpass
+
     created = now()
     info = LockInfo(
         id=str(uuid.uuid4()),

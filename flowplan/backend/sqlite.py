@@ -6,7 +6,6 @@ disk until something is to be recorded, so planning leaves no trace.
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import time
 import uuid
@@ -143,6 +142,8 @@ class SqliteBackend:
     def _take(self, db: sqlite3.Connection, stack: str, source: str, operation: str) -> LockInfo:
         row = stack_row(db, stack, check=False)
         if row is None:
+            import secrets
+
             facts: dict[str, Any] = {
                 "name": stack,
                 "lineage": str(uuid.uuid4()),

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -67,6 +66,8 @@ def keep(
     project: Project, files: StackFiles, values: Sequence[VariableSource], stack: Stack, key_of: KeyOf
 ) -> None:
     """Keep what these texts and values evaluate to, or take away what was kept of others; failures are nothing."""
+    import tempfile
+
     from flowplan.lang.evaluated import dump_evaluated
 
     path = _path(project, files)

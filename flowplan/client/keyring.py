@@ -6,13 +6,11 @@ Private halves are only ever named to ssh, never read into anything that is kept
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from flowplan.client.remote import choose_key
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 _MOST_BYTES = 64 * 1024
@@ -104,10 +102,14 @@ class LocalKeys:
 
     def private_named(self) -> Path | None:
         """The private half of the key that MITHRIL_SSH_KEY names, whatever it opens; None where it names none."""
+        from flowplan.client.remote import choose_key
+
         return choose_key(self._named, (), ())
 
     def private_for(self, accepted: Iterable[str]) -> Path | None:
         """The private half of a pair that is among the ``accepted`` public keys; None without one."""
+        from flowplan.client.remote import choose_key
+
         return choose_key(None, self._pairs(), accepted)
 
     def _pairs(self) -> list[tuple[Path, str]]:
@@ -143,6 +145,8 @@ def _make_pair(path: Path) -> None:
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = asyncssh.generate_private_key("ssh-ed25519", comment="flowplan")
+    import secrets
+
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -154,6 +158,8 @@ def _make_pair(path: Path) -> None:
         draft.unlink(missing_ok=True)
     kept = asyncssh.read_private_key(path)
     beside = _public_path(path)
+    import secrets
+
     draft = beside.with_name(f"{beside.name}.{secrets.token_hex(4)}.new")
     draft.write_bytes(kept.export_public_key())
     draft.replace(beside)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-import random as chance
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -125,6 +124,13 @@ def _default_policy() -> RetryPolicy:
     return policy
 
 
+def _chance() -> float:
+    """A number from 0 to 1, for pauses: most commands make none."""
+    from random import random
+
+    return random()
+
+
 class Client:
     """Talks to one API with one key. Make one per process and `aclose` it (or use ``async with``).
 
@@ -141,7 +147,7 @@ class Client:
         transport: httpx.AsyncBaseTransport | None = None,
         retries: RetryPolicy | None = None,
         clock: Clock | None = None,
-        random: Callable[[], float] = chance.random,
+        random: Callable[[], float] = _chance,
         concurrency: int = 8,
         max_response_bytes: int = 64 * 1024 * 1024,
         connect_timeout: float = 10.0,

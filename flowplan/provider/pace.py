@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,13 +32,37 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def server_moment(text: str) -> datetime | None:
     """The time that a ``Date`` header says; None where it says none."""
+    found = _usual_moment(text)
+    if found is not None:
+        return found
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _usual_moment(text: str) -> datetime | None:
+    """The same of the one form that servers should write, ``Sun, 06 Nov 1994 08:49:37 GMT``, without a library."""
+    apart = (text[3:5], text[7:8], text[11:12], text[16:17], text[19:20], text[22:23], text[25:])
+    numbers = (text[12:16], text[5:7], text[17:19], text[20:22], text[23:25])
+    if apart != (", ", " ", " ", " ", ":", ":", " GMT") or text[:3] not in _DAYS or text[8:11] not in _MONTHS:
+        return None
+    if numbers[0] < "1" or not all(one.isascii() and one.isdigit() for one in numbers):
+        return None
+    year, day, hour, minute, second = map(int, numbers)
+    try:
+        return datetime(year, _MONTHS.index(text[8:11]) + 1, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -164,6 +163,8 @@ class Writer:
         yield from self.hidden(len(keys) - len(changed), "element", depth)
 
     def _items(self, before: Sequence[Any], after: Sequence[Any], depth: int) -> Iterator[str]:
+        import difflib
+
         old = [json.dumps(item, sort_keys=True) for item in before]
         new = [json.dumps(item, sort_keys=True) for item in after]
         matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
@@ -188,6 +189,8 @@ class Writer:
 
     def _script(self, before: str, after: str, depth: int) -> Iterator[str]:
         """A unified diff of two scripts, with three lines around each change."""
+        import difflib
+
         lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3))[2:]
         for line in lines:
             sign, text = line[:1], clean(line[1:])

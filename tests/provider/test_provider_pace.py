@@ -6,16 +6,20 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "apply"))
 
 from fault_world import Clock, VirtualLoop
 
-from flowplan.provider.pace import LEAST_RATE, Pace
+from flowplan.provider.pace import LEAST_RATE, Pace, server_moment
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
@@ -106,3 +110,28 @@ def test_the_rate_never_falls_to_nothing() -> None:
         assert pace.rate == LEAST_RATE
 
     run(main())
+
+
+MOMENTS = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(
+    lambda at: at.replace(microsecond=0, tzinfo=UTC)
+)
+
+
+@given(MOMENTS)
+def test_the_time_that_a_server_tells_is_read_to_the_second(moment: datetime) -> None:
+    assert server_moment(format_datetime(moment, usegmt=True)) == moment
+
+
+@given(MOMENTS, st.integers(0, 28), st.characters())
+def test_a_time_that_is_told_otherwise_is_read_as_the_standard_library_reads_it(
+    moment: datetime, at: int, other: str
+) -> None:
+    text = format_datetime(moment, usegmt=True)
+    text = text[:at] + other + text[at + 1 :]
+    try:
+        expected: datetime | None = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        expected = None
+    if expected is not None and expected.tzinfo is None:
+        expected = expected.replace(tzinfo=UTC)
+    assert server_moment(text) == expected
