@@ -27,6 +27,18 @@ MAX_MODULES = 10_000
 """How many instances of modules a stack may have, nested ones included."""
 
 
+class _Kinds(dict[Kind, ResourceKind]):
+    """The declarations of kinds, each taken when it is first asked for: most stacks have no use for all."""
+
+    def __init__(self, of: KindOf) -> None:
+        super().__init__()
+        self._of = of
+
+    def __missing__(self, kind: Kind) -> ResourceKind:
+        found = self[kind] = self._of(kind)
+        return found
+
+
 class Shared:
     """The state of one load. ``asked`` are the lookups, ``results`` what came of those that were carried out.
 
@@ -42,7 +54,7 @@ class Shared:
         secrets: Secrets | None = None,
     ) -> None:
         self.findings = findings
-        self.kinds = {kind: kinds(kind) for kind in Kind}
+        self.kinds = _Kinds(kinds)
         self.meter = Meter(MAX_TOTAL_WORK)
         self.folders = folders if folders is not None else NoFolders()
         self.results: Results = results if results is not None else {}

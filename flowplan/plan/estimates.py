@@ -49,9 +49,9 @@ def terms_of(targets: Mapping[str, Any]) -> Wanted | None:
 
 def wanted_quotes(stack: Stack, snapshot: Snapshot, region: str) -> list[Wanted]:
     """The terms of the reservations that are declared and not recorded: those a plan would buy."""
-    kind, settings = kind_of(Kind.RESERVATION), Settings(region)
+    settings = Settings(region)
     found = (
-        terms_of(kind.targets(resource.config, settings))
+        terms_of(kind_of(Kind.RESERVATION).targets(resource.config, settings))
         for address, resource in stack.resources.items()
         if address.kind is Kind.RESERVATION and address not in snapshot.records
     )
