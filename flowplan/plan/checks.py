@@ -101,7 +101,7 @@ def _names(
         if not isinstance(name, str) or (address.kind is Kind.TASK and resource.config.get("unique_name")):
             continue
         other = claimed.setdefault((address.kind, name), address)
-        if other != address:
+        if other is not address and other != address:
             yield _point(
                 resource,
                 ("name",),
@@ -109,7 +109,7 @@ def _names(
                 f"Both would be called {name!r} at the provider.",
                 "Give one of them another name.",
             )
-    if observation is None:
+    if observation is None or not made:
         return
     taken = {
         (o.kind, o.name): o.id for o in observation.objects.values() if o.exists and o.kind is Kind.VOLUME
