@@ -34,8 +34,8 @@ async def look(run: Run, entry: Entry, window_s: float) -> list[Observed]:
 
 
 def free(run: Run, found: Iterable[Observed]) -> list[Observed]:
-    """Those of ``found`` that are not on record by now."""
-    taken = run.taken
+    """Those of ``found`` that are not on record by now, and were not deleted: a list that lags may still show them."""
+    taken = run.taken | run.ended | run.ended_before
     return [one for one in found if (one.kind, one.id) not in taken]
 
 

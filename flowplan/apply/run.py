@@ -12,6 +12,7 @@ from flowplan.apply.together import Together
 from flowplan.apply.uploading import Uploads
 from flowplan.lang.stack import Stack
 from flowplan.plan.change import Plan, ResourceChange, Step, StepKind
+from flowplan.plan.observe import as_done
 from flowplan.plan.triggers import trigger_value
 from flowplan.ports import (
     Clock,
@@ -96,6 +97,8 @@ class Run:
     patience: Patience = Patience()
     ended: set[tuple[Kind, str]] = field(factory=set)
     """What this run has deleted: a list that lags may go on showing it."""
+    ended_before: frozenset[tuple[Kind, str]] = frozenset()
+    """What earlier runs have deleted a short while ago."""
     updated: dict[tuple[Kind, str], dict[str, Any]] = field(factory=dict)
     """The attributes this run has set, by what it has set them of: a list that lags may go on showing the old ones."""
     changes: dict[Address, ResourceChange] = field(factory=dict)
@@ -118,6 +121,7 @@ class Run:
             plan=plan,
             key=snapshot.key,
             records=dict(snapshot.records),
+            ended_before=frozenset(key for key, what in snapshot.lately.items() if what is None),
             changes={change.address: change for change in plan.changes if not change.deposed},
             **ports,
         )
@@ -131,15 +135,7 @@ class Run:
 
     def as_left(self, seen: Observation) -> Observation:
         """What was seen, with what this run has done before: a list that lags still shows how it was."""
-        objects = dict(seen.objects)
-        for key, attributes in self.updated.items():
-            if (one := objects.get(key)) is not None:
-                name = str(attributes.get("name", one.name))
-                objects[key] = evolve(one, name=name, attributes={**one.attributes, **attributes})
-        for key in self.ended:
-            if (one := objects.get(key)) is not None:
-                objects[key] = evolve(one, exists=False)
-        return evolve(seen, objects=objects)
+        return as_done(seen, {**self.updated, **dict.fromkeys(self.ended)})
 
     def lookup(self, reference: Reference) -> Any:
         """An attribute of a resource as it now is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from flowplan.ports import LockInfo
@@ -14,7 +14,8 @@ from flowplan.state.journal import Entry, Operation, Timing
 from flowplan.state.rows import OUTPUTS, entry_of, from_text, records_of
 from flowplan.state.snapshot import Snapshot
 from flowplan.state.sums import row_sum, total
-from flowplan.values.address import Address
+from flowplan.values.address import Address, Kind
+from flowplan.values.quantity import format_instant
 
 if TYPE_CHECKING:
     from flowplan.state.history import Serial
@@ -177,6 +178,35 @@ def unfinished(db: sqlite3.Connection, stack: str) -> list[Entry]:
         what = f"the entry of {edited[0]} was edited" if edited else "an entry was cut out of it or put in"
         raise Damage(f"in the journal of operations that have not ended, {what}")
     return [entry_of(one) for one in rows]
+
+
+_LATELY = timedelta(minutes=10)
+"""How long ago an operation began at most that is told with a state; no list lags as far behind."""
+_UPDATED = timedelta(minutes=1)
+"""How long ago an update ended at most: what was deleted stays so, and what was set may be set by another hand."""
+
+
+def done_lately(
+    db: sqlite3.Connection, stack: str, now: datetime
+) -> dict[tuple[Kind, str], dict[str, Any] | None]:
+    """See `Snapshot.lately`; what cannot be read is passed over."""
+    since = format_instant(now - _LATELY)
+    row = db.execute(
+        "SELECT number FROM operations WHERE begun_at < ? ORDER BY number DESC LIMIT 1", (since,)
+    ).fetchone()
+    found: dict[tuple[Kind, str], dict[str, Any] | None] = {}
+    for operation, address, body in db.execute(
+        "SELECT operation, address, body FROM operations WHERE number > ? AND stack = ? AND status = 'done' "
+        "AND (operation = 'delete' OR operation = 'update' AND ended_at >= ?) ORDER BY number",
+        (row[0] if row else 0, stack, format_instant(now - _UPDATED)),
+    ):
+        with suppress(ValueError, KeyError, TypeError):
+            told = from_text(body)
+            key = Address.parse(address).kind, str(told["id"])
+            before = found.get(key, {})
+            is_gone = before is None or Operation(operation) is Operation.DELETE
+            found[key] = None if is_gone else {**(before or {}), **told["changes"]["send"]}
+    return found
 
 
 _LOOKED_AT = 100_000

@@ -77,7 +77,7 @@ class SqliteBackend:
                     raise _no_serial(stack, serial, error.newest) from None
             if broken := snapshot.verify():
                 raise told(db, self.path, stack, "; ".join(broken))
-        return snapshot
+            return evolve(snapshot, lately=reading.done_lately(db, stack, self._now()))
 
     def key(self, stack: str) -> bytes:
         """See `flowplan.ports.Reader.key`."""

@@ -341,6 +341,7 @@ class Context:
 
         ``wanted`` are the objects that have to be looked for, where they are more than those on record.
         """
+        from flowplan.plan.observe import with_lately
         from flowplan.provider.pace import SystemClock
 
         provider = connection.provider
@@ -364,4 +365,5 @@ class Context:
                     completion = await connection.access.completion(record.id)
                     if completion is not None:
                         completions[record.id] = completion
-        return evolve(seen, objects=objects, completions=completions, at=seen.at or at)
+        seen = evolve(seen, objects=objects, completions=completions, at=seen.at or at)
+        return with_lately(seen, snapshot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -11,6 +11,7 @@ from flowplan.plan.change import Interrupted
 from flowplan.plan.observation import Observation, Observed
 from flowplan.state.journal import Entry, Operation
 from flowplan.state.snapshot import Deposed, Record, Snapshot
+from flowplan.values.address import Kind
 
 _MADE_AS_ASKED = ("num_instances", "size_gb", "quantity")
 """What a creation is made with and no provider rewrites; another value is another's object."""
@@ -72,6 +73,33 @@ def _left_behind(entry: Entry, before: Record | None) -> tuple[Deposed, ...]:
     return (*before.deposed, Deposed(before.id, before.name, before.dependencies))
 
 
+def as_done(
+    observation: Observation, done: Mapping[tuple[Kind, str], Mapping[str, Any] | None]
+) -> Observation:
+    """What was seen, with what was done a short while ago (`Snapshot.lately`): a list that lags shows how it was."""
+    known = [(key, what) for key, what in done.items() if key in observation.objects]
+    if not known:
+        return observation
+    objects = dict(observation.objects)
+    for key, what in known:
+        one = objects[key]
+        if what is None:
+            objects[key] = evolve(one, exists=False)
+        else:
+            name = str(what.get("name", one.name))
+            objects[key] = evolve(one, name=name, attributes={**one.attributes, **what})
+    return evolve(observation, objects=objects)
+
+
+def with_lately(observation: Observation, snapshot: Snapshot) -> Observation:
+    """`as_done` for what is not on record any more, which would be a stranger that uses a volume or bears a name.
+
+    What is on record is left as it is seen: another hand may have changed it since.
+    """
+    recorded = set(snapshot.ids()) if snapshot.lately else set()
+    return as_done(observation, {key: what for key, what in snapshot.lately.items() if key not in recorded})
+
+
 def settle_on_paper(
     snapshot: Snapshot, unfinished: Sequence[Entry], observation: Observation | None
 ) -> tuple[Snapshot, tuple[Interrupted, ...]]:
@@ -79,7 +107,7 @@ def settle_on_paper(
     if not unfinished:
         return snapshot, ()
     records, told = dict(snapshot.records), []
-    claimed = set(snapshot.ids())
+    claimed = set(snapshot.ids()) | {key for key, what in snapshot.lately.items() if what is None}
     for entry in unfinished:
         if entry.operation is Operation.CREATE:
             if observation is None:

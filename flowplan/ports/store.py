@@ -46,6 +46,8 @@ class Reader(Protocol):
     def snapshot(self, stack: str, serial: int | None = None) -> Snapshot:
         """The recorded state of a stack, now or as it was at ``serial``; an empty one (serial 0) if never applied.
 
+        What it is now comes with what was done lately (`Snapshot.lately`).
+
         Raises:
             StoreError: the store is damaged, foreign, or cannot be read; or the stack never had that serial.
         """

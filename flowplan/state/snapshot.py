@@ -55,7 +55,9 @@ class Snapshot:
     """The state of a stack at one serial. ``lineage`` is made once; ``serial`` grows with each transaction.
 
     ``key`` keys the fingerprints of this stack's secrets; it never leaves the store. ``project`` is the
-    provider project the records belong to, "" while there are none.
+    provider project the records belong to, "" while there are none. ``lately`` tells what was done to objects a
+    short while ago, by kind and id, that lists which lag need not show yet: the attributes that were set, None where
+    one was deleted.
     """
 
     stack: str
@@ -66,6 +68,7 @@ class Snapshot:
     key: bytes = field(default=b"", repr=False)
     project: str = ""
     source: str = ""
+    lately: Mapping[tuple[Kind, str], Mapping[str, Any] | None] = field(factory=dict, eq=False, repr=False)
 
     def ids(self) -> list[tuple[Kind, str]]:
         """Kind and id of every object on record, deposed ones included: what a refresh has to look for."""

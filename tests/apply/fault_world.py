@@ -30,6 +30,7 @@ from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.importing import wanted_ids
 from flowplan.plan.observation import Observation
+from flowplan.plan.observe import with_lately
 from flowplan.plan.planner import plan
 from flowplan.ports import Ambiguous, Event, Handle, Observed, Outcome
 from flowplan.provider.http import Client
@@ -355,7 +356,7 @@ class World:
             known = record.attributes.get("completion")
             if known is not None:
                 completions[record.id] = known
-        return evolve(seen, objects=objects, completions=completions, at=at)
+        return with_lately(evolve(seen, objects=objects, completions=completions, at=at), snapshot)
 
     def apply(
         self,

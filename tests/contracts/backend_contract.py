@@ -354,3 +354,28 @@ class BackendContract:
         assert backend.snapshot("s") == before and backend.unfinished("s") == []
         for file in tmp_path.rglob("*"):
             assert not file.is_file() or b"hush-hush-7" not in file.read_bytes()
+
+    def test_what_was_done_lately_is_told_with_the_state(self, backend: Backend, now: Time) -> None:
+        writer = backend.acquire("s", "s", "apply", 0)
+
+        def done(result: Status = Status.DONE, **more: Any) -> None:
+            writer.commit(writer.begin(entry(begun_at=now.at, **more)), result, None)
+
+        done(id="bid_made")
+        done(
+            operation=Operation.UPDATE, id="bid_set", changes={"send": {"limit_price": 3.0, "volume_ids": []}}
+        )
+        done(operation=Operation.UPDATE, id="bid_set", changes={"send": {"limit_price": 4.0}})
+        done(operation=Operation.DELETE, address=B, id="vol_gone", changes={})
+        done(Status.FAILED, operation=Operation.DELETE, id="bid_there", changes={})
+        writer.begin(entry(operation=Operation.DELETE, id="bid_open", changes={}))
+        assert backend.snapshot("s").lately == {
+            (A.kind, "bid_set"): {"limit_price": 4.0, "volume_ids": []},
+            (B.kind, "vol_gone"): None,
+        }
+        now.pass_(120)
+        assert backend.snapshot("s").lately == {(B.kind, "vol_gone"): None}, (
+            "another hand may have set it since"
+        )
+        now.pass_(3600)
+        assert backend.snapshot("s").lately == {}, "lists have caught up"

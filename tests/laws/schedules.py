@@ -153,8 +153,6 @@ class Case:
 
     def converges(self, world: LawWorld) -> None:
         """An undisturbed apply ends where the run that was never cut ended."""
-        # Lists have caught up by now: of one that lags, planning could not tell a volume that was deleted a moment ago.
-        world.elapsed += world.lag_s
         result = world.apply(self.pair.after, self.pair.mode)
         assert result is not None and result.ok, result
         world.elapsed += 100.0

@@ -8,11 +8,19 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from attrs import evolve
 from fault_world import Knife
 from faulty_line import Past, Sent
 from law_world import LawWorld
 from plan_builders import stack, task, volume
 from schedules import MODES, Case, Tally, Unfit, Violation
+
+from flowplan.apply.looking import free
+from flowplan.apply.run import Run
+from flowplan.plan.change import Mode, Plan
+from flowplan.plan.observation import Observation, Observed
+from flowplan.plan.observe import ours, settle_on_paper
+from flowplan.values.address import Kind
 
 _STACKS = {mode: list(range(number, 44, 4)) for number, mode in enumerate(MODES)}
 _EACH = 4
@@ -69,6 +77,66 @@ def test_capacity_is_given_back_once_though_lists_go_on_showing_it(room: Path) -
     assert result.ok, result
     world.elapsed += 100.0
     assert world.plan(stack(text % 2)).is_empty
+
+
+def test_a_destroy_goes_on_at_once_though_lists_go_on_showing_what_is_gone(room: Path) -> None:
+    """Killed once the task was deleted; the list shows it with the volume, and no record of it is left."""
+    world = LawWorld(room / "world", lag_s=4.0)
+    world.home.mkdir()
+    world.sandbox().close()
+    world.elapsed += 100.0
+    mounts = "volumes: [{volume: '{{ volume.v }}', mount_path: /v}]"
+    desired = stack(f"volumes: {{v: {volume()}}}\ntasks: {{a: {task(mounts)}}}")
+    assert world.apply(desired).ok
+    world.elapsed += 100.0
+    for cut in range(1, 60):
+        one, knife = world.fresh(room / f"cut{cut}", cut), Knife(cut)
+        if one.apply(desired, Mode.DESTROY, knife=knife, parallelism=1) is not None:
+            break
+        left = sorted(str(address) for address in one.snapshot().records)
+        is_between = left == ["volume.v"] and not one.unfinished()
+        result = one.apply(desired, Mode.DESTROY)
+        assert result.ok, (knife.where, result)
+        if is_between:
+            break
+    assert is_between and not one.snapshot().records
+
+
+def test_an_object_that_was_deleted_is_never_taken_for_a_new_one_of_its_name(room: Path) -> None:
+    """Not even where a list that lags shows it only now, as one that was not there when the creation began."""
+    world = LawWorld(room / "world")
+    world.home.mkdir()
+    world.sandbox().close()
+    world.elapsed += 100.0
+    desired = stack(f"volumes: {{v: {volume('name: one')}}}")
+    assert world.apply(desired).ok
+    (dead,) = world.snapshot().records.values()
+    assert world.apply(desired, Mode.DESTROY).ok
+    for cut in range(1, 30):
+        one, knife = world.fresh(room / f"cut{cut}", cut), Knife(cut)
+        if one.apply(desired, knife=knife) is None and knife.where.startswith("before POST"):
+            break
+    (entry,) = one.unfinished()
+    seen = Observed(Kind.VOLUME, dead.id, dead.name, True, dead.attributes, dead.created_at)
+    assert ours(evolve(entry, seen=()), [seen]) == [seen], "by its looks it could be"
+    settled, told = settle_on_paper(
+        one.snapshot(), [evolve(entry, seen=())], Observation("p", {(Kind.VOLUME, dead.id): seen})
+    )
+    assert not settled.records and "not found" in told[0].outlook
+    ports = [
+        "id",
+        "stack",
+        "provider",
+        "writer",
+        "clock",
+        "reporter",
+        "access",
+        "new_suffix",
+        "read_code",
+        "settings",
+    ]
+    run = Run.of(Plan("s", Mode.NORMAL, "", 0), one.snapshot(), **dict.fromkeys(ports))
+    assert free(run, [seen]) == []
 
 
 def test_what_recovery_has_done_is_not_done_again_for_a_list_that_lags(room: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from plan_builders import NOW, actions, make, observe, recorded, stack, task, volume
 
 from flowplan.plan.observation import Observed
+from flowplan.plan.observe import with_lately
 from flowplan.values.address import Kind
 
 MOUNTS = "volumes: [{volume: '{{ volume.v }}', mount_path: /v}]"
@@ -87,3 +89,26 @@ def test_a_block_volume_changes_hands_within_a_stack() -> None:
         f"a: {task(MOUNTS + ', env: {A: x}')}",
     ):
         assert taken(make(stack(BLOCK % tasks), before, observe(before))) == []
+
+
+def test_what_was_deleted_or_detached_a_moment_ago_is_no_hindrance_though_a_list_shows_it() -> None:
+    before = recorded(stack(PLAIN))
+    held = before.records[next(a for a in before.records if a.kind is Kind.VOLUME)].id
+    gone = Observed(Kind.TASK, "bid_gone", "gone", True, {"volume_ids": [held], "status": "running"}, NOW)
+    left = Observed(Kind.RESERVATION, "res_left", "left", True, {"volume_ids": [held]}, NOW)
+    seen = observe(before, foreign=[gone, left])
+    problems = [one.summary for one in make(stack(""), before, seen).diagnostics]
+    assert sum("cannot be destroyed" in one for one in problems) == 2
+    lately = {(Kind.TASK, "bid_gone"): None, (Kind.RESERVATION, "res_left"): {"volume_ids": []}}
+    before = evolve(before, lately=lately)
+    problems = [one.summary for one in make(stack(""), before, with_lately(seen, before)).diagnostics]
+    assert not any("cannot be destroyed" in one for one in problems)
+
+
+def test_what_is_on_record_is_left_as_it_is_seen() -> None:
+    before = recorded(stack(PLAIN))
+    (key,) = [(a.kind, r.id) for a, r in before.records.items() if a.kind is Kind.TASK]
+    before = evolve(before, lately={key: {"limit_price": 9.0}})
+    seen = observe(before, drift={"task.a": {"limit_price": 4.0}})
+    assert with_lately(seen, before) is seen
+    assert actions(make(stack(PLAIN), before, with_lately(seen, before))) == {"task.a": "update"}
