@@ -74,12 +74,17 @@ class LawWorld(World):
                 raise Broken("; ".join(self.broken))
 
     def picture(self) -> dict[str, Any]:
-        """As `World.picture`; of what is over only how it ended, for the list that told may have lagged."""
+        """As `World.picture`; of what is over only how it ended, for the list that told may have lagged.
+
+        Of what lives, not whether its command has ended: every one has here, and a wait asks, or a list says enough.
+        """
         picture = super().picture()
         living = {owner.strip("<>") for owner, _, _ in picture["live"]}
         for address, record in picture["records"].items():
             if address not in living:
                 record["attributes"] = {"completion": record["attributes"]["completion"]}
+            else:
+                record["attributes"].pop("completion", None)
         return {**picture, "keys without a task": self.forgotten_keys(picture)}
 
     def forgotten_keys(self, picture: dict[str, Any]) -> list[str]:
