@@ -102,6 +102,7 @@ SELDOM = {
     "flowplan.ports.outcome", "flowplan.ports.surroundings", "flowplan.ports.instances",
     "flowplan.provider.mithril.writing", "flowplan.provider.mithril.outcome", "flowplan.provider.mithril.advice",
     "flowplan.provider.mithril.keys", "flowplan.provider.mithril.launch_keys",
+    "flowplan.provider.mithril.wire_account",
     "flowplan.state.history",
     "difflib", "getpass", "shlex",
 }  # fmt: skip

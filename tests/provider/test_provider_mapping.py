@@ -20,11 +20,11 @@ from flowplan.provider.mithril.wire import (
     Bid,
     InstanceType,
     Reservation,
-    SshKey,
     Volume,
     structure,
     structure_all,
 )
+from flowplan.provider.mithril.wire_account import SshKey
 from flowplan.resources import kind_of
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import FlowplanError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from flowplan.provider.failure import TRANSIENT
@@ -11,19 +11,17 @@ from flowplan.provider.http import Client
 from flowplan.provider.mithril.wire import (
     Auction,
     Bid,
-    Instance,
     InstanceType,
-    Me,
     Project,
-    ProjectQuota,
     Reservation,
-    ReservationOffer,
-    SshKey,
     Volume,
     structure,
     structure_all,
 )
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
+
+if TYPE_CHECKING:
+    from flowplan.provider.mithril.wire_account import Instance, Me, ProjectQuota, ReservationOffer, SshKey
 
 T = TypeVar("T")
 _LIMIT = "100"
@@ -45,6 +43,8 @@ class Api:
 
     async def me(self) -> Me:
         """Whose key it is."""
+        from flowplan.provider.mithril.wire_account import Me
+
         return self._one(Me, await self.client.read("/v2/me", what="the key's user"), "the key's user")
 
     async def instance_types(self) -> list[InstanceType]:
@@ -57,6 +57,8 @@ class Api:
 
     async def ssh_keys(self, project: str) -> list[SshKey]:
         """The public keys of a project."""
+        from flowplan.provider.mithril.wire_account import SshKey
+
         return await self._list(SshKey, "/v2/ssh-keys", "SSH keys", {"project": project})
 
     async def volumes(self, project: str, *, deleted: bool = False) -> list[Volume]:
@@ -117,6 +119,8 @@ class Api:
 
     async def instances(self, project: str, bids: Iterable[str]) -> list[Instance]:
         """The instances of these bids; asked for at most 50 bids at once."""
+        from flowplan.provider.mithril.wire_account import Instance
+
         ids, found = list(dict.fromkeys(bids)), []
         for start in range(0, len(ids), _IDS_AT_ONCE):
             params = {"project": project, "bid_fid_in": ",".join(ids[start : start + _IDS_AT_ONCE])}
@@ -125,10 +129,14 @@ class Api:
 
     async def quotas(self, project: str) -> list[ProjectQuota]:
         """The quotas of a project, and what is used of them."""
+        from flowplan.provider.mithril.wire_account import ProjectQuota
+
         return await self._list(ProjectQuota, "/v2/quotas", "quotas", {"project": project})
 
     async def quote(self, params: Mapping[str, str]) -> list[ReservationOffer]:
         """What a reservation would cost (``project``, ``instance_type`` fid, ``region``, times, ``quantity``)."""
+        from flowplan.provider.mithril.wire_account import ReservationOffer
+
         document = await self.client.read("/v2/reservation/quote", params, "a reservation quote")
         offers = document.get("offers") if isinstance(document, dict) else None
         return self._all(ReservationOffer, offers, "a reservation quote")

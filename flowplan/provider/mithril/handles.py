@@ -22,7 +22,8 @@ from flowplan.provider.mithril.catalogue import Catalogue
 from flowplan.provider.mithril.codecs import task_has_ended, task_status
 from flowplan.provider.mithril.histories import read_first_run, read_history
 from flowplan.provider.mithril.provider import MithrilProvider
-from flowplan.provider.mithril.wire import Bid, Instance
+from flowplan.provider.mithril.wire import Bid
+from flowplan.provider.mithril.wire_account import Instance
 from flowplan.values.address import Kind
 from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError

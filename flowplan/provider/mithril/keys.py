@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from flowplan.provider.mithril.wire import SshKey
+from flowplan.provider.mithril.wire_account import SshKey
 from flowplan.provider.redaction import shown
 from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic, FlowplanError, did_you_mean

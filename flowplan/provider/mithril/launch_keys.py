@@ -10,7 +10,8 @@ from flowplan.provider.failure import unreachable
 from flowplan.provider.http import Answer
 from flowplan.provider.mithril.api import Api
 from flowplan.provider.mithril.keys import Choice, Keyring, by_identity, choose_keys, identity
-from flowplan.provider.mithril.wire import SshKey, structure
+from flowplan.provider.mithril.wire import structure
+from flowplan.provider.mithril.wire_account import SshKey
 from flowplan.values.diagnostic import FlowplanError
 
 
