@@ -244,9 +244,11 @@ def _restore(form: Mapping[str, Any], sources: tuple[Source, ...], later: _Later
         asked: tuple[Reference, ...] = ()
         depends_on: tuple[Dependency, ...] = ()
         lifecycle, timeouts = lifecycles[0], {}
+        unknown: tuple[str, ...] = ()
         if more:
             holes, numbers, number, edges, limits = more
             fill(config, holes)
+            unknown = tuple(dict.fromkeys([path[0] for path, *_ in holes]))
             asked = tuple([references[one] for one in numbers])
             lifecycle = lifecycles[number]
             depends_on = tuple(
@@ -255,7 +257,7 @@ def _restore(form: Mapping[str, Any], sources: tuple[Source, ...], later: _Later
             timeouts = {name: timedelta(seconds=limit) for name, limit in limits.items()}
         resources[address] = Resource(
             address, config, asked, depends_on, lifecycle, timeouts, (), span(at), snippet,
-            partial(later.span_of, address), partial(later.origins_of, address),
+            partial(later.span_of, address), partial(later.origins_of, address), unknown,
         )  # fmt: skip
     outputs = {}
     for name, value, description, numbers, at, type_, holes in form["outputs"]:

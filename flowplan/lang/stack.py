@@ -139,6 +139,8 @@ class Resource:
     snippet: str = field(default="", eq=False)
     span_of: SpanOf = field(default=_nowhere, eq=False, repr=False)
     origins_of: OriginsOf = field(default=_no_origins, eq=False, repr=False)
+    unknown: tuple[str, ...] | None = field(default=None, eq=False, repr=False)
+    """The names in ``config`` that hold something unknown, where whoever made this knew them anyway; else None."""
 
     @property
     def kind(self) -> Kind:

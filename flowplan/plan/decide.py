@@ -86,7 +86,7 @@ def decide(
             # Why: its bid lives on and costs, so what a request can change is changed; the rest stays for rerun.
             ours = tuple(c for c in ours if c.change.sends)
             sent = {c.name: resource.config[c.name] for c in ours}
-            resource = evolve(resource, config={**record.config, **sent})
+            resource = evolve(resource, config={**record.config, **sent}, unknown=None)
             common["after"], replacing, demands = resource.config, [], ()
             targets = {n: v for n, v in targets.items() if n not in kind.feeds or {*kind.feeds[n]} & {*sent}}
         elif not again:

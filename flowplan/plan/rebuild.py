@@ -173,7 +173,7 @@ def restored(
 
 def _record(resource: Resource, one: Found, lookup: Any, settings: Settings, key: bytes) -> Record:
     config = dict(resource.config) if is_known(resource.config) else resolve(dict(resource.config), lookup)
-    record = record_of(evolve(resource, config=config), one.observed, settings, key)
+    record = record_of(evolve(resource, config=config, unknown=None), one.observed, settings, key)
     attributes = dict(record.attributes)
     if one.completion is not None:
         attributes["completion"] = dict(one.completion)

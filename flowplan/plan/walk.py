@@ -175,12 +175,10 @@ class Walk:
         config = resource.config
         if not resource.references:
             return config
-        answered = {
-            name: resolve(value, self.lookup)
-            for name, value in config.items()
-            if type(value) not in _PLAIN and not is_known(value)
-        }
-        return {**config, **answered} if answered else config
+        names = resource.unknown
+        if names is None:
+            names = tuple([n for n, v in config.items() if type(v) not in _PLAIN and not is_known(v)])
+        return {**config, **{name: resolve(config[name], self.lookup) for name in names}} if names else config
 
     def _wanted(self, resource: Resource, record: Record | None, sight: Sight) -> ResourceChange:
         address = resource.address

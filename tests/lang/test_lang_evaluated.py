@@ -13,6 +13,7 @@ from lang_stacks import good, load, shown
 from flowplan.lang.evaluated import dump_evaluated, load_evaluated
 from flowplan.lang.stack import Stack
 from flowplan.values.address import Address
+from flowplan.values.value import is_known
 
 HEAD = "provider: {region: us-central1-b}\n"
 TASK = "instance_type: a100, max_price_per_hour: 3.0, upload_code: false"
@@ -73,6 +74,7 @@ def the_same(one: Stack, other: Stack) -> None:
         twin = other.resources[address]
         # Equality takes 1 for 1.0 and True, and minds no order; the text of a plan does.
         assert types_of(resource.config) == types_of(twin.config)
+        assert list(twin.unknown or ()) == [n for n, v in twin.config.items() if not is_known(v)]
         assert (resource.span, resource.snippet) == (twin.span, twin.snippet)
         assert [one.span for one in resource.depends_on] == [one.span for one in twin.depends_on]
     assert [one.span for one in one.outputs.values()] == [one.span for one in other.outputs.values()]
