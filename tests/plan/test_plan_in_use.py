@@ -6,6 +6,8 @@ import pytest
 from attrs import evolve
 from plan_builders import NOW, actions, make, observe, recorded, stack, task, volume
 
+from flowplan.plan.change import StepKind
+from flowplan.plan.holders import kept_volumes
 from flowplan.plan.observation import Observed
 from flowplan.plan.observe import with_lately
 from flowplan.values.address import Kind
@@ -112,3 +114,35 @@ def test_what_is_on_record_is_left_as_it_is_seen() -> None:
     seen = observe(before, drift={"task.a": {"limit_price": 4.0}})
     assert with_lately(seen, before) is seen
     assert actions(make(stack(PLAIN), before, with_lately(seen, before))) == {"task.a": "update"}
+
+
+@pytest.mark.parametrize(
+    ("recorded_ids", "seen_ids", "kept"),
+    [
+        (["vol_v", "vol_w"], ["vol_v", "vol_w"], ["vol_w"]),
+        (["vol_v"], ["vol_v", "vol_theirs"], ["vol_theirs"]),
+        (["vol_v", "vol_w"], ["vol_v"], []),
+        (["vol_v"], ["vol_v", "vol_w"], []),
+    ],
+    ids=["as it is", "what is another's", "what another hand took away", "what was just detached"],
+)
+def test_what_a_forgotten_reservation_goes_on_holding(
+    recorded_ids: list[str], seen_ids: list[str], kept: list[str]
+) -> None:
+    held = (
+        "{instance_type: 8xh100, start_time_utc: 2026-12-01T00:00:00Z, duration_hours: 24, "
+        "volumes: ['{{ volume.v }}']}"
+    )
+    before = recorded(stack(f"volumes: {{v: {volume()}, w: {volume()}}}\nreservations: {{r: {held}}}"))
+    records = {
+        a: evolve(r, attributes={**r.attributes, "volume_ids": recorded_ids})
+        if a.kind is Kind.RESERVATION
+        else r
+        for a, r in before.records.items()
+    }
+    before = evolve(before, records=records)
+    seen = observe(before, drift={"reservation.r": {"volume_ids": seen_ids}})
+    made = make(stack(f"volumes: {{w: {volume()}}}"), before, seen)
+    (change,) = [one for one in made.changes if one.kind is Kind.RESERVATION]
+    assert change.update == {"volume_ids": kept} and kept_volumes(change) == kept
+    assert [s.id for s in made.steps if s.kind is StepKind.DETACH] == ["detach reservation.r"]
