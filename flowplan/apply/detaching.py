@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from flowplan.apply.run import Run
-from flowplan.apply.updating import already, end_update, finish_update, is_as_asked, resumes
+from flowplan.apply.updating import already_so, end_update, finish_update, resumes
 from flowplan.plan.change import Step
 from flowplan.plan.holders import kept_volumes
 from flowplan.state.journal import Entry, Operation
 from flowplan.state.snapshot import Record
-from flowplan.values.address import Kind
 
 
 async def detach(run: Run, step: Step) -> Record:
@@ -33,9 +32,6 @@ async def detach(run: Run, step: Step) -> Record:
         triggers=old.triggers,
     )
     entry = await run.together.begin(entry)
-    # Why wait: as where an update is so by the state already (`flowplan.apply.operations.update`).
-    if change.kind is not Kind.TASK and is_as_asked(old, sends):
-        held = await already(run, entry, sends, "The state says it is so", run.patience.visibility_s)
-        if held is not None:
-            return await end_update(run, entry, old, held)
+    if (held := await already_so(run, entry, old, sends)) is not None:
+        return await end_update(run, entry, old, held)
     return await finish_update(run, entry, old)

@@ -11,7 +11,7 @@ from flowplan.apply import launching
 from flowplan.apply.launching import Launch
 from flowplan.apply.looking import keep_one, look, unknown_outcome
 from flowplan.apply.run import Failed, OutcomeUnknown, Run
-from flowplan.apply.updating import TRIES, already, end_update, finish_update, is_as_asked, resumes
+from flowplan.apply.updating import TRIES, already_so, end_update, finish_update, is_as_asked, resumes
 from flowplan.launch import ends_itself
 from flowplan.plan.change import ResourceChange, Step
 from flowplan.plan.observe import adopt
@@ -272,12 +272,8 @@ async def update(run: Run, step: Step) -> Record:
         triggers=record.triggers,
     )
     entry = await run.together.begin(entry)
-    # Why wait: the state says that this was done before. Either another hand undid it, or the list that the plan was
-    # made from lagged; and not every provider takes the same request twice (an end that is reached already).
-    if change.kind is not Kind.TASK and is_as_asked(old, sends):
-        held = await already(run, entry, sends, "The state says it is so", run.patience.visibility_s)
-        if held is not None:
-            return await end_update(run, entry, record, held)
+    if (held := await already_so(run, entry, old, sends)) is not None:
+        return await end_update(run, entry, record, held)
     return await finish_update(run, entry, record)
 
 

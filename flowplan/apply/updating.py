@@ -15,6 +15,7 @@ from flowplan.ports import Ambiguous, CapacityMarket, Done, Observed, Refused, S
 from flowplan.resources import Change, kind_of
 from flowplan.state.journal import Entry, Status
 from flowplan.state.snapshot import Record
+from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic, FlowplanError
 
 TRIES = 3
@@ -196,6 +197,19 @@ async def already(
             return held
         await run.clock.sleep(pause)
     raise AssertionError("the pauses never end")
+
+
+async def already_so(run: Run, entry: Entry, old: Record, sends: Mapping[str, Any]) -> Observed | None:
+    """The object, where the state says that it is as asked already, and so it is; then nothing is to be sent.
+
+    Either another hand undid it, or the list that the plan was made from lagged. Not every provider takes the same
+    request twice (an end that is reached already), and a task would be interrupted again. A task is read by itself;
+    the lists that show the others are given time.
+    """
+    if not is_as_asked(old, sends):
+        return None
+    window = 0.0 if entry.kind is Kind.TASK else run.patience.visibility_s
+    return await already(run, entry, sends, "The state says it is so", window)
 
 
 async def _held(run: Run, entry: Entry, changes: Mapping[str, Any], reason: str) -> Observed | None:

@@ -79,6 +79,21 @@ def test_capacity_is_given_back_once_though_lists_go_on_showing_it(room: Path) -
     assert world.plan(stack(text % 2)).is_empty
 
 
+def test_a_task_is_not_interrupted_again_for_a_list_that_lags(room: Path) -> None:
+    """Its volume was taken off, for which it was paused; an apply right after it read the list as drift."""
+    world = LawWorld(room / "world", lag_s=4.0)
+    world.home.mkdir()
+    world.sandbox().close()
+    world.elapsed += 100.0
+    mounts = "volumes: [{volume: '{{ volume.v }}', mount_path: /v}]"
+    assert world.apply(stack(f"volumes: {{v: {volume()}}}\ntasks: {{a: {task(mounts)}}}")).ok
+    world.elapsed += 100.0
+    bare = stack(f"volumes: {{v: {volume()}}}\ntasks: {{a: {task()}}}")
+    first, again = Knife(), Knife()
+    assert world.apply(bare, knife=first).ok and world.apply(bare, knife=again).ok
+    assert first.requests == 3 and again.requests == 0
+
+
 def test_a_destroy_goes_on_at_once_though_lists_go_on_showing_what_is_gone(room: Path) -> None:
     """Killed once the task was deleted; the list shows it with the volume, and no record of it is left."""
     world = LawWorld(room / "world", lag_s=4.0)
