@@ -57,6 +57,9 @@ def record_digest(record: Record) -> str:
     return hashlib.sha256(_text(body).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def _text(body: Any) -> str:
     return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
 
@@ -65,6 +68,8 @@ def _sealed(value: Any, key: bytes) -> Any:
     """A value as it may be digested."""
 
     def mark(leaf: Any) -> Any:
+        if type(leaf) in _PLAIN:
+            return leaf
         if isinstance(leaf, Sensitive):
             return fingerprint(leaf, key) if key else {"sensitive": True}
         if isinstance(leaf, Fingerprint) and not key:

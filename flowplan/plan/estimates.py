@@ -79,13 +79,11 @@ def quota_warnings(
     if observation is None or not observation.quotas:
         return
     types: _Types = {}
-    concerned = [change for change in changes if change.action in _MAKES or change.record is not None]
+    concerned = _concerned(changes, observation.offers, types)
     for quota in observation.quotas:
-        kind = _KINDS.get(quota.product)
+        about = (_KINDS.get(quota.product), None if quota.product == "Storage" else quota.instance_type)
         needs = [
-            (change, _need(change, quota, observation.offers, types))
-            for change in concerned
-            if change.kind is kind
+            (change, _need(change, quota, observation.offers, types)) for change in concerned.get(about, ())
         ]
         more = [change for change, need in needs if need > 0]
         needed, left = sum(need for _, need in needs), quota.total - quota.used
@@ -107,6 +105,23 @@ def quota_warnings(
             address=more[0].address,
             suggestion="Ask the provider for more quota, or make less at a time.",
         )
+
+
+def _concerned(
+    changes: Sequence[ResourceChange], offers: Sequence[Offer], types: _Types
+) -> Mapping[tuple[Kind | None, str | None], Sequence[ResourceChange]]:
+    """The changes that a quota may be about, by the kind and the provider's type that it is for."""
+    found: dict[tuple[Kind | None, str | None], list[ResourceChange]] = {}
+    for change in changes:
+        if change.action not in _MAKES and change.record is None:
+            continue
+        kind = change.kind
+        ids: set[str | None] = {None} if kind is Kind.VOLUME else set()
+        for attributes in (change.targets, change.record.attributes if change.record else {}):
+            ids |= _types(attributes.get("instance_type"), attributes.get("region"), offers, types)
+        for id in ids:
+            found.setdefault((kind, id), []).append(change)
+    return found
 
 
 _KINDS = {"Storage": Kind.VOLUME, "Spot": Kind.TASK, "Reservations": Kind.RESERVATION}

@@ -19,13 +19,16 @@ def market_warnings(
     """A warning for each new resource whose type is not offered, and each bid below the going price."""
     if observation is None or not observation.offers:
         return
+    known: dict[str, list[Offer]] = {}
     for change in changes:
         wanted, region = change.targets.get("instance_type"), change.targets.get("region")
         makes = change.action in (Action.CREATE, Action.REPLACE) and change.kind is not Kind.VOLUME
         if not makes or not isinstance(wanted, str) or not isinstance(region, str):
             continue
         resource = stack.resources[change.address]
-        anywhere = [offer for offer in observation.offers if is_offer_of(offer, wanted)]
+        if wanted not in known:
+            known[wanted] = [offer for offer in observation.offers if is_offer_of(offer, wanted)]
+        anywhere = known[wanted]
         here = [offer for offer in anywhere if offer.region == region]
         if not here:
             span, snippet = resource.span_of(("instance_type",))

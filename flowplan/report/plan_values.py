@@ -23,7 +23,8 @@ def _is_mapping(value: Any) -> bool:
     return type(value) is dict or (type(value) not in _BARE and isinstance(value, Mapping))
 
 
-_BARE = frozenset({str, int, float, bool, type(None), list, tuple})
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_BARE = _SCALARS | {list, tuple}
 
 
 def is_mark(value: Any) -> bool:
@@ -33,6 +34,8 @@ def is_mark(value: Any) -> bool:
 
 def one_line(value: Any) -> str:
     """A value on one line."""
+    if isinstance(value, str):
+        return clean(_quoted(value))
     if _is_mapping(value):
         if "$sensitive" in value:
             return "(sensitive value)"
@@ -41,8 +44,6 @@ def one_line(value: Any) -> str:
         return "{" + ", ".join(f"{_name(key)} = {one_line(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(one_line(item) for item in value) + "]"
-    if isinstance(value, str):
-        return clean(_quoted(value))
     return json.dumps(value)
 
 
@@ -86,7 +87,9 @@ class Writer:
     def assignment(self, sign: str, label: str, value: Any, depth: int, tail: str = "") -> Iterator[str]:
         """``label = value``, over several lines where it is nested or a script."""
         lead = self._lead(sign, depth)
-        if _is_script(value):
+        if type(value) in _SCALARS and not _is_script(value):
+            yield f"{lead}{label} = {one_line(value)}{tail}"
+        elif _is_script(value):
             yield f"{lead}{label} = <<-EOT{tail}"
             yield from (f"{' ' * (depth + 6)}{clean(line)}" for line in value.splitlines())
             yield f"{' ' * (depth + 4)}EOT"
