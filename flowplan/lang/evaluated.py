@@ -36,6 +36,7 @@ from flowplan.lang.stack import (
 )
 from flowplan.values.address import Address
 from flowplan.values.diagnostic import Span
+from flowplan.values.parsing import parse_json
 from flowplan.values.value import Path, Reference, Unknown
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -66,7 +67,7 @@ def load_evaluated(text: str, sources: Sequence[Source], evaluate: Callable[[], 
         ValueError: the text is no such form.
     """
     try:
-        return _restore(json.loads(text), tuple(sources), _Later(evaluate))
+        return _restore(parse_json(text), tuple(sources), _Later(evaluate))
     except (
         ValueError,
         KeyError,

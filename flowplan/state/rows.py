@@ -12,6 +12,7 @@ from attrs import evolve
 from flowplan.state.journal import Entry, Operation, Status
 from flowplan.state.snapshot import Deposed, Record
 from flowplan.values.address import Address
+from flowplan.values.parsing import parse_json
 from flowplan.values.quantity import format_instant
 from flowplan.values.value import dump, load
 
@@ -62,7 +63,7 @@ def records_of(rows: Iterable[Sequence[Any]]) -> list[Record]:
     # Why many at once: one parse shares their keys, and is a fifth faster than one parse each; all would take much memory.
     for start in range(0, len(found), _AT_ONCE):
         some = found[start : start + _AT_ONCE]
-        bodies = json.loads(f"[{','.join([row[2] for row in some])}]")
+        bodies = parse_json(f"[{','.join([row[2] for row in some])}]")
         if len(bodies) != len(some):
             raise ValueError("a row holds more or less than one record")
         # Why the first test: one letter is looked for ten times as fast as two, and most states have none of it.
