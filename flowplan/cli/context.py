@@ -22,7 +22,7 @@ from flowplan.cli.project import (
     read_stack_files,
     same_stack,
 )
-from flowplan.lang.stack import ProviderSettings, Results, Stack
+from flowplan.lang.stack import ProviderSettings, Stack
 from flowplan.report.diagnostics import render_diagnostics
 from flowplan.report.paint import Paint, wants_colour
 from flowplan.state.journal import Operation
@@ -41,6 +41,7 @@ from flowplan.wiring import (
 
 if TYPE_CHECKING:
     from flowplan.backend.sqlite import SqliteBackend
+    from flowplan.lang.entries import Results
     from flowplan.lang.variables import VariableSource
     from flowplan.plan.observation import Observation
     from flowplan.state.journal import Entry

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from flowplan.cli.context import Connection, Context
 from flowplan.cli.project import Project
+from flowplan.lang.entries import NoResult, Query, Results
 from flowplan.lang.lookups import LOOKUPS
-from flowplan.lang.stack import NoResult, Query, Results, Stack
+from flowplan.lang.stack import Stack
 from flowplan.models.instance_types import size_of
 from flowplan.plan.observation import Observed, Offer
 from flowplan.ports import Handle

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from flowplan.lang.answers import answered
 from flowplan.lang.descent import descend, describe
 from flowplan.lang.document import Document, Map, Seq
+from flowplan.lang.entries import Check, Requirement
 from flowplan.lang.rules import Rule, RuleScope, read_rule
 from flowplan.lang.scope import Scope
 from flowplan.lang.sections import Sections
-from flowplan.lang.stack import Check, Requirement, Stack
+from flowplan.lang.stack import Stack
 from flowplan.lang.template import is_template, program_of
 from flowplan.lang.words import ExpressionError, Slot
 from flowplan.values.diagnostic import Diagnostic, Diagnostics, FlowplanError, Severity, did_you_mean

@@ -14,12 +14,13 @@ from flowplan.lang.defaults import META as DEFAULT_META
 from flowplan.lang.defaults import known_only, merged
 from flowplan.lang.dependencies import depends_on
 from flowplan.lang.document import Document, Map
+from flowplan.lang.entries import Origin, Requirement
 from flowplan.lang.mounts import translate
 from flowplan.lang.naming import default_name, slugs
 from flowplan.lang.scope import Scope, Silent
 from flowplan.lang.shape import items_of, wanted
 from flowplan.lang.shared import plain
-from flowplan.lang.stack import Origin, Requirement, Resource
+from flowplan.lang.stack import Resource
 from flowplan.lang.template import templates
 from flowplan.lang.words import ExpressionError
 from flowplan.values.address import Address, Kind, plain_address

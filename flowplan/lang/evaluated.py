@@ -12,23 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import asdict
 
 from flowplan.lang.stack import (
-    Absence,
     Budget,
     Condition,
     Dependency,
-    Import,
     Lifecycle,
     Limits,
-    Moved,
-    Origin,
     Output,
     ProviderSettings,
-    Removed,
     Resource,
     Source,
     Stack,
@@ -38,6 +33,9 @@ from flowplan.values.address import Address
 from flowplan.values.diagnostic import Span
 from flowplan.values.parsing import parse_json
 from flowplan.values.value import Path, Reference, Unknown
+
+if TYPE_CHECKING:
+    from flowplan.lang.entries import Absence, Import, Moved, Origin, Removed
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _LIFECYCLE = Lifecycle()
@@ -192,6 +190,7 @@ class _Form:
         return [place, span.line, span.column, span.end_line, span.end_column]
 
 
+_REFACTORINGS = ("moved", "removed", "imports")
 _PROVIDER = ("type", "project", "region", "api_url")
 _LIMITS = ("max_resources", "max_instances", "max_gpus", "max_storage_gb", "max_destroys")
 
@@ -273,6 +272,7 @@ def _restore(form: Mapping[str, Any], sources: tuple[Source, ...], later: _Later
             span(at),
             type_,
         )
+    moved, removed, imports = _refactorings(form, span) if any(map(form.get, _REFACTORINGS)) else ((), (), ())
     hourly, committed = [None if one is None else Decimal(one) for one in form["budget"]]
     return Stack(
         name=form["name"],
@@ -282,12 +282,24 @@ def _restore(form: Mapping[str, Any], sources: tuple[Source, ...], later: _Later
         provider=_of(ProviderSettings, _PROVIDER, form["provider"], span(form["provider_span"])),
         sources=sources,
         description=form["description"],
-        moved=tuple(Moved(origin, to, span(at)) for origin, to, at in form["moved"]),
-        removed=tuple(Removed(origin, destroy, span(at)) for origin, destroy, at in form["removed"]),
-        imports=tuple(Import(parse(to), id, name, span(at)) for to, id, name, at in form["imports"]),
+        moved=moved,
+        removed=removed,
+        imports=imports,
         budget=Budget(hourly, committed, span(form["budget_span"])),
         limits=_of(Limits, _LIMITS, form["limits"], span(form["limits_span"])),
         absence_of=later.absence_of,
+    )
+
+
+def _refactorings(
+    form: Mapping[str, Any], span: Callable[[Sequence[int] | None], Span | None]
+) -> tuple[tuple[Moved, ...], tuple[Removed, ...], tuple[Import, ...]]:
+    from flowplan.lang.entries import Import, Moved, Removed
+
+    return (
+        tuple(Moved(origin, to, span(at)) for origin, to, at in form["moved"]),
+        tuple(Removed(origin, destroy, span(at)) for origin, destroy, at in form["removed"]),
+        tuple(Import(Address.parse(to), id, name, span(at)) for to, id, name, at in form["imports"]),
     )
 
 

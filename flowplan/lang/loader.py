@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import posixpath
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -26,12 +26,15 @@ from flowplan.lang.scope import Silent
 from flowplan.lang.secret_source import Secrets
 from flowplan.lang.sections import LATER, SECTIONS, Sections
 from flowplan.lang.shared import KindOf, Shared
-from flowplan.lang.stack import Resource, Results, Source, Stack
+from flowplan.lang.stack import Resource, Source, Stack
 from flowplan.lang.variables import Declared, VariableSource, declare, parse_variables, settle
 from flowplan.lang.world import World
 from flowplan.resources import kind_of
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostics
+
+if TYPE_CHECKING:
+    from flowplan.lang.entries import Results
 
 __all__ = [
     "LATER", "SECTIONS", "_PROVIDERS", "_PROVIDER_FIELDS", "load_stack",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from flowplan.lang.descent import descend, describe
 from flowplan.lang.document import Map
+from flowplan.lang.entries import NoResult, Query
 from flowplan.lang.lazy import BROKEN, Lazy, failed
 from flowplan.lang.scope import Scope
 from flowplan.lang.sections import Entry, listed
-from flowplan.lang.stack import NoResult, Query
 from flowplan.lang.words import ExpressionError
 from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import did_you_mean

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from flowplan.lang.document import Document, Map, Seq
+from flowplan.lang.entries import Absence, Origin
 from flowplan.lang.inputs import Input
 from flowplan.lang.lazy import Lazy
 from flowplan.lang.scope import Silent
-from flowplan.lang.stack import Absence, Origin, VariableValue
+from flowplan.lang.stack import VariableValue
 from flowplan.lang.template import program_of, templates
 from flowplan.lang.words import ExpressionError, PathExpr
 from flowplan.values.address import Address, Kind

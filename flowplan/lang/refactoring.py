@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from flowplan.lang.declared import declared, names, reach
 from flowplan.lang.descent import describe
 from flowplan.lang.document import Document, Map
+from flowplan.lang.entries import Import, Moved, Removed
 from flowplan.lang.meta import unknown_key
 from flowplan.lang.scope import Scope, Silent
 from flowplan.lang.sections import Entry, Sections
-from flowplan.lang.stack import Import, Moved, Removed
 from flowplan.lang.words import ExpressionError
 from flowplan.values.address import Address, module_path
 from flowplan.values.classes import frozen

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowplan.lang.document import Document
+from flowplan.lang.entries import Query, Results
 from flowplan.lang.findings import Findings
 from flowplan.lang.folders import Folders, NoFolders
 from flowplan.lang.functions.bounds import MAX_TOTAL_WORK, Meter
 from flowplan.lang.order import Order
 from flowplan.lang.secret_source import Secrets
 from flowplan.lang.sections import Sections
-from flowplan.lang.stack import Query, Results
 from flowplan.resources.attribute import ResourceKind
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Severity

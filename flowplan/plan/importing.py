@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowplan.lang.stack import Import, Resource, Stack
+from flowplan.lang.stack import Resource, Stack
 from flowplan.plan.observation import Observation, Observed
 from flowplan.resources import Settings, kind_of
 from flowplan.resources.price import same_type
@@ -14,6 +14,9 @@ from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostic, did_you_mean
 from flowplan.values.quantity import parse_instant
 from flowplan.values.value import Fingerprint, Sensitive, Unknown, is_known, seal, transform
+
+if TYPE_CHECKING:
+    from flowplan.lang.entries import Import
 
 _UNSEEN = ""
 """No object's id: what is looked for by it is never found, so that a listing goes to its end."""

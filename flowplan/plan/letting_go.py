@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from flowplan.lang.stack import Removed, Stack
+from flowplan.lang.stack import Stack
 from flowplan.plan.moving import read_place
 from flowplan.state.snapshot import Snapshot
 from flowplan.values.address import Address
 from flowplan.values.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    from flowplan.lang.entries import Removed
 
 _Places = Mapping[Address | tuple[str, ...], list[Address]]
 

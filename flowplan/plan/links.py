@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowplan.lang.stack import Absence, Origin, Stack
+from flowplan.lang.entries import Absence, Origin
+from flowplan.lang.stack import Stack
 from flowplan.plan.change import Action, Plan, PlanOptions
 from flowplan.plan.observation import Observation
 from flowplan.state.snapshot import Snapshot

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from flowplan.lang.stack import Moved, Resource, Stack
+from flowplan.lang.stack import Resource, Stack
 from flowplan.plan.change import Action, Move, ResourceChange
 from flowplan.plan.reason import Cause
 from flowplan.state.snapshot import Record, Snapshot
@@ -20,6 +20,9 @@ from flowplan.values.address import Address
 from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 from flowplan.values.value import dump, is_known, seal
+
+if TYPE_CHECKING:
+    from flowplan.lang.entries import Moved
 
 _CALL = r'module\.([a-z][a-z0-9_-]*(?:\[(?:"(?:[^"\\]|\\.)*"|\'[^\']*\')\])?)(?:\.|$)'
 

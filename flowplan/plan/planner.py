@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from flowplan.graph import CycleFound, build, topological
-from flowplan.lang.stack import Removed, Stack
+from flowplan.lang.stack import Stack
 from flowplan.plan.before_destroy import check_made_first, made_first
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.checks import check
@@ -32,6 +33,9 @@ from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
 from flowplan.values.diagnostic import Diagnostic, Diagnostics
+
+if TYPE_CHECKING:
+    from flowplan.lang.entries import Removed
 
 _NORMAL = PlanOptions()
 

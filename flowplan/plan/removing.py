@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowplan.lang.stack import Removed, Resource
+from flowplan.lang.stack import Resource
 from flowplan.plan.change import Action, Mode, ResourceChange
 from flowplan.plan.decide import GONE
 from flowplan.plan.money import committed
@@ -14,6 +14,9 @@ from flowplan.resources import Loss, kind_of
 from flowplan.state.snapshot import Record
 from flowplan.values.address import Kind
 from flowplan.values.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    from flowplan.lang.entries import Removed
 
 _GIVEN_UP = (Loss.MONEY,)
 

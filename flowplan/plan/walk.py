@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from flowplan.graph.triggers import Known, known_addresses, trigger_references
-from flowplan.lang.stack import Removed, Resource, Stack
+from flowplan.lang.stack import Resource, Stack
 from flowplan.plan.change import Action, Drift, Mode, PlanOptions, ResourceChange
 from flowplan.plan.decide import Sight, decide
 from flowplan.plan.drift import classify, note_drift
@@ -29,6 +29,9 @@ from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address, Kind
 from flowplan.values.diagnostic import Diagnostics
 from flowplan.values.value import NotYetKnown, Reference, Unknown, is_known, resolve
+
+if TYPE_CHECKING:
+    from flowplan.lang.entries import Removed
 
 VISIBILITY = timedelta(seconds=10)
 """How long what was made may be missing from lists before it is taken for gone."""

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from plan_builders import stack, task, volume
 from plan_cases import with_life
 
-from flowplan.lang.stack import Moved, Stack
+from flowplan.lang.entries import Moved
+from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode
 from flowplan.values.address import Address
 

@@ -11,7 +11,7 @@ from fault_world import World
 from plan_builders import REGION, stack, task, volume
 from plan_cases import with_life
 
-from flowplan.lang.stack import Import, Moved
+from flowplan.lang.entries import Import, Moved
 from flowplan.plan.change import Mode
 from flowplan.ports import Done
 from flowplan.provider.mithril.provider import MithrilProvider

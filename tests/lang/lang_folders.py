@@ -9,10 +9,11 @@ from typing import Any
 
 from lang_stacks import Files, shown
 
+from flowplan.lang.entries import NoResult, Results
 from flowplan.lang.folders import Folder, FolderError
 from flowplan.lang.loader import load_stack
 from flowplan.lang.reader import NoFiles
-from flowplan.lang.stack import NoResult, Results, Source, Stack
+from flowplan.lang.stack import Source, Stack
 from flowplan.lang.variables import VariableSource
 from flowplan.values.diagnostic import Diagnostics
 

@@ -8,8 +8,8 @@ import pytest
 from lang_folders import good_with, load_with
 from lang_stacks import resource, shown
 
+from flowplan.lang.entries import NoResult, Query
 from flowplan.lang.lookups import LOOKUPS
-from flowplan.lang.stack import NoResult, Query
 from flowplan.values.value import Fingerprint, Unknown
 
 NET = "data:\n  net: {stack: network}\n"

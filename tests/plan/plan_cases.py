@@ -8,7 +8,8 @@ from typing import Any
 from attrs import evolve, field, frozen
 from plan_builders import REGION, actions, observe, recorded, stack, steps
 
-from flowplan.lang.stack import Import, Moved, Removed, Stack
+from flowplan.lang.entries import Import, Moved, Removed
+from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.planner import plan
 from flowplan.state.snapshot import Deposed, Snapshot

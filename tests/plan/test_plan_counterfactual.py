@@ -17,7 +17,8 @@ from plan_builders import REGION, observe, recorded, stack, task, volume
 from plan_cases import with_life
 from test_plan_laws import stacks
 
-from flowplan.lang.stack import Moved, Removed, Stack
+from flowplan.lang.entries import Moved, Removed
+from flowplan.lang.stack import Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.explain import FOLLOWS, explain, explain_all, leads_to
 from flowplan.plan.links import Link, Question

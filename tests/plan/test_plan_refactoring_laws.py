@@ -12,7 +12,7 @@ from plan_builders import REGION, make, observe, on_paper, recorded, stack
 from plan_cases import with_life
 from test_plan_laws import respects_order, stacks
 
-from flowplan.lang.stack import Moved
+from flowplan.lang.entries import Moved
 from flowplan.plan.change import Mode, PlanOptions
 from flowplan.plan.ignoring import keep_ignored, parse_path
 from flowplan.plan.patterns import compile_pattern
