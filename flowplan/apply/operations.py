@@ -243,6 +243,7 @@ async def update(run: Run, step: Step) -> Record:
     record = evolve(
         old,
         config=seal(config, run.key),
+        attributes={**old.attributes, **change.found},
         dependencies=change.dependencies,
         protected=change.protected,
         retained=change.retained,

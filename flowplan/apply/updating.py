@@ -115,11 +115,13 @@ async def _give_back(run: Run, entry: Entry, part: Mapping[str, Any], again: boo
         key = f"{run.id}-{entry.number}-quantity"
         outcome = await run.provider.return_capacity(entry.id, entry.changes.get("instances", ()), key)
         reason = outcome.reason if isinstance(outcome, Ambiguous) else reason
-        is_unclear = is_unclear or not isinstance(outcome, Refused)
         is_refused = isinstance(outcome, Refused) and not outcome.transient
+        # A refusal for the time being is unclear too: a gateway that says it may have passed the request on.
+        is_unclear = is_unclear or not is_refused
         # Why so long: an earlier request may be on its way, or this or another one be done and not listed as done; a
-        # second one that names instances that are gone would be refused.
-        is_taken = not isinstance(outcome, Refused) or (is_refused and is_unclear)
+        # second one that names instances that are gone is refused, be they gone by this run or the one before.
+        is_missing = isinstance(outcome, Refused) and outcome.status == 404
+        is_taken = not isinstance(outcome, Refused) or (is_refused and (is_unclear or is_missing))
         if is_taken or run.clock.monotonic() >= deadline:
             held = await already(run, entry, part, reason, run.patience.visibility_s)
             if held is not None:

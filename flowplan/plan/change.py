@@ -76,7 +76,7 @@ class ResourceChange:
 
     ``before`` and ``after`` are configurations (``before`` sealed, as recorded; ``after`` may hold unknown
     and sensitive values). ``targets`` are the provider-side attributes asked for. ``update`` are those of them
-    that an update must send. ``id`` and ``name`` are the existing object's, "" where there is none.
+    that an update must send; ``found`` are those that are so already, and not on record yet. ``id`` and ``name`` are the existing object's, "" where there is none.
     ``creates_first``: the replacement is made before what it replaces is destroyed. ``lets_go_first``: volumes are let
     go of before the rest of the change, which has to wait; ``frees`` are the ids of those that the same plan destroys.
     ``deposed`` is the id of an object that such a replacement left behind, where the change is about that one.
@@ -95,6 +95,7 @@ class ResourceChange:
     attributes: tuple[AttributeChange, ...] = ()
     targets: Mapping[str, Any] = field(factory=dict)
     update: Mapping[str, Any] = field(factory=dict)
+    found: Mapping[str, Any] = field(factory=dict)
     dependencies: tuple[Address, ...] = ()
     protected: bool = False
     loses: str = ""

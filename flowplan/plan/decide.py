@@ -9,7 +9,7 @@ from attrs import evolve
 
 from flowplan.lang.stack import Resource
 from flowplan.plan.change import Action, AttributeChange, ResourceChange
-from flowplan.plan.diff import config_changes, update_targets
+from flowplan.plan.diff import config_changes, same, update_targets
 from flowplan.plan.ignoring import ignored_wholly
 from flowplan.plan.reason import Cause, Reason
 from flowplan.resources import Change, ResourceKind, kind_of
@@ -153,6 +153,15 @@ def decide(
         reasons=reasons + tuple(r for r in recorded_only if r is not REWIRED),
         attributes=ours + drifted,
         update=update,
+        found={
+            name: current[name]
+            for name in kind.feeds
+            if name in targets
+            and name in record.attributes
+            and name in current
+            and record.attributes[name] != current[name]
+            and same(current[name], targets[name], kind.attributes[name])
+        },
         resumes=current.get("status") != "paused",
         **common,
     )

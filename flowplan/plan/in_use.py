@@ -31,7 +31,7 @@ def check_in_use(
         return
     by_id = {change.deposed or change.id: change for change in changes if change.kind is not Kind.VOLUME}
     owners = {record.id: record for record in snapshot.records.values()}
-    for kind, id, name, held in _holders(observation, by_id):
+    for kind, id, name, held in _holders(snapshot, observation, by_id):
         change = by_id.get(id)
         if change is not None and (change.action in _ENDS or change.deposed):
             continue
@@ -54,7 +54,7 @@ def check_taken(
         return
     by_id = {change.deposed or change.id: change for change in changes if change.kind is not Kind.VOLUME}
     owners = {record.id: record for record in snapshot.records.values()}
-    for kind, id, name, held in _holders(observation, by_id):
+    for kind, id, name, held in _holders(snapshot, observation, by_id):
         change, owner = by_id.get(id), owners.get(id)
         if change is not None and (change.action in _ENDS or change.deposed):
             continue
@@ -109,13 +109,19 @@ def _taken(
 
 
 def _holders(
-    observation: Observation | None, by_id: Mapping[str, ResourceChange]
+    snapshot: Snapshot, observation: Observation | None, by_id: Mapping[str, ResourceChange]
 ) -> Iterator[tuple[Kind, str, str, Sequence[str]]]:
-    """Kind, id, name and volumes of what lives; where nothing was looked at, of what is let go, as it is on record."""
+    """Kind, id, name and volumes of what lives; where nothing was looked at, of what is let go, as it is on record.
+
+    What this stack has detached a moment ago is not held, though a list that lags may show it.
+    """
     if observation is not None:
         for seen in sorted(observation.objects.values(), key=lambda one: (one.kind.rank, one.name, one.id)):
             if seen.exists and seen.kind is not Kind.VOLUME:
-                yield seen.kind, seen.id, seen.name, seen.attributes.get("volume_ids") or ()
+                held = seen.attributes.get("volume_ids") or ()
+                done = snapshot.lately.get((seen.kind, seen.id)) or {}
+                kept = done.get("volume_ids", held)
+                yield seen.kind, seen.id, seen.name, [one for one in held if one in kept]
         return
     for id, change in by_id.items():
         if change.action is Action.FORGET and change.record is not None:

@@ -26,7 +26,7 @@ from flowplan.apply.run import Patience, Result, Run
 from flowplan.apply.undo import undo
 from flowplan.backend.sqlite import SqliteBackend
 from flowplan.cli.embedded import EmbeddedTransport
-from flowplan.lang.stack import Stack
+from flowplan.lang.stack import Condition, Stack
 from flowplan.plan.change import Mode, Plan, PlanOptions
 from flowplan.plan.importing import wanted_ids
 from flowplan.plan.observation import Observation
@@ -248,12 +248,13 @@ class Listener:
 
 @define(eq=False)
 class Finished:
-    """Every task that is asked about has completed, with this exit code."""
+    """Every task whose completion is waited for has completed, with this exit code; the others go on."""
 
-    exit_code: int = 0
+    exit_code: int
+    is_awaited: Callable[[str], bool]
 
     async def completion(self, task_id: str) -> Mapping[str, Any] | None:
-        return {"exit_code": self.exit_code}
+        return {"exit_code": self.exit_code} if self.is_awaited(task_id) else None
 
     async def log(self, task_id: str, node: int, stream: str, offset: int) -> tuple[bytes, int] | None:
         return None
@@ -439,7 +440,16 @@ class World:
             self.suffixes += 1
             return f"{self.suffixes:06x}"
 
-        return Run.of(
+        def is_awaited(task_id: str) -> bool:
+            # Why not all: one that is only to run would be found completed or running by what a list happens to show.
+            return any(
+                step.condition is Condition.COMPLETED
+                and step.address in run.records
+                and run.records[step.address].id == task_id
+                for step in made.steps
+            )
+
+        run = Run.of(
             made,
             snapshot,
             id=f"run{int(self.elapsed * 1000)}x{self.suffixes}",
@@ -448,12 +458,13 @@ class World:
             writer=writer,
             clock=Clock(),
             reporter=self.listener,
-            access=Finished(self.exit_code),
+            access=Finished(self.exit_code, is_awaited),
             new_suffix=suffix,
             read_code=lambda root: b"",
             settings=Settings(REGION),
             patience=self.patience,
         )
+        return run
 
     def live(self) -> list[Observed]:
         """All that lives at the provider, once its lists have caught up."""

@@ -60,6 +60,26 @@ def test_a_volume_that_recovery_took_off_a_reservation_can_be_destroyed(
     case.close()
 
 
+@pytest.mark.parametrize(
+    ("seed", "number"),
+    [
+        (
+            20194,
+            3,
+        ),  # a completed task had been taken off a volume that was to be destroyed, and the list lagged
+        (40010, 22),  # capacity had been given back by the run before, and the list lagged
+        (
+            40154,
+            14,
+        ),  # a gateway said it was bad, and had passed the request on; then it was so, and not on record
+    ],
+)
+def test_schedules_that_the_soak_found(room: Path, seed: int, number: int) -> None:
+    case = Case(room, seed, list(MODES)[seed % len(MODES)])
+    case.run(number, Tally())
+    case.close()
+
+
 def test_capacity_is_given_back_once_though_lists_go_on_showing_it(room: Path) -> None:
     """Asked again, the provider would not find the instances: an undisturbed apply failed."""
     world = LawWorld(room / "world", lag_s=4.0)
