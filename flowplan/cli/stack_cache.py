@@ -25,7 +25,7 @@ from flowplan.values.diagnostic import FlowplanError
 if TYPE_CHECKING:
     from flowplan.lang.variables import VariableSource
 
-FORMAT = 1
+FORMAT = 2
 LIMIT_BYTES = 512 * 1024 * 1024
 _EVALUATING = ("lang", "models", "resources", "values")
 """The packages whose code decides what a stack evaluates to."""

@@ -106,7 +106,7 @@ class _Form:
             "imports": [[str(one.to), one.id, one.name, self.span(one.span)] for one in stack.imports],
             "variables": [self.variable(one) for one in stack.variables.values()],
             "outputs": outputs,
-            "fields": list(self.fields),
+            "shapes": _shared(list(self.fields), rows),
             "lifecycles": [asdict(one) for one in self.lifecycles],
             "references": [[str(one.address), one.attribute] for one in self.references],
             "resources": rows,
@@ -195,6 +195,30 @@ _PROVIDER = ("type", "project", "region", "api_url")
 _LIMITS = ("max_resources", "max_instances", "max_gpus", "max_storage_gb", "max_destroys")
 
 
+def _shared(fields: Sequence[Sequence[str]], rows: Sequence[list[Any]]) -> list[list[Any]]:
+    """For each set of fields: the values that all its resources share, taken out of their rows, and the other fields.
+
+    Only plain values are shared: what is restored from lists and mappings belongs to one resource.
+    """
+    shapes = []
+    owners: list[list[list[Any]]] = [[] for _ in fields]
+    for row in rows:
+        owners[row[1]].append(row)
+    for names, own in zip(fields, owners, strict=True):
+        first = own[0][2]
+        varying = [
+            at
+            for at, value in enumerate(first)
+            if type(value) not in _PLAIN
+            or any(type(row[2][at]) is not type(value) or row[2][at] != value for row in own)
+        ]
+        base = {name: None if at in varying else first[at] for at, name in enumerate(names)}
+        shapes.append([base, [names[at] for at in varying]])
+        for row in own:
+            row[2] = [row[2][at] for at in varying]
+    return shapes
+
+
 def _budget(budget: Budget) -> tuple[Decimal | None, ...]:
     return budget.max_hourly_usd, budget.max_committed_usd
 
@@ -226,7 +250,7 @@ def _restore(form: Mapping[str, Any], sources: tuple[Source, ...], later: _Later
         return None if at is None else Span(names[at[0]], *at[1:])
 
     parse = Address.parse
-    fields = [tuple(one) for one in form["fields"]]
+    shapes = [(dict(base), tuple(varying)) for base, varying in form["shapes"]]
     references = [Reference(parse(address), attribute) for address, attribute in form["references"]]
     lifecycles = [_lifecycle(one) for one in form["lifecycles"]]
 
@@ -240,7 +264,9 @@ def _restore(form: Mapping[str, Any], sources: tuple[Source, ...], later: _Later
     resources: dict[Address, Resource] = {}
     for text, shape, values, at, snippet, *more in form["resources"]:
         address = parse(text)
-        config = dict(zip(fields[shape], values, strict=True))
+        base, varying = shapes[shape]
+        config = dict(base)
+        config.update(zip(varying, values, strict=True))
         asked: tuple[Reference, ...] = ()
         depends_on: tuple[Dependency, ...] = ()
         lifecycle, timeouts = lifecycles[0], {}

@@ -9,26 +9,15 @@ from attrs import evolve
 
 from flowplan.graph import CycleFound, build, topological
 from flowplan.lang.stack import Stack
-from flowplan.plan.before_destroy import check_made_first, made_first
-from flowplan.plan.change import Mode, Plan, PlanOptions
+from flowplan.plan.change import Mode, Move, Plan, PlanOptions, ResourceChange, Step
 from flowplan.plan.checks import check
 from flowplan.plan.costs import costs_of
 from flowplan.plan.drift import refreshed_records
-from flowplan.plan.estimates import quota_warnings
-from flowplan.plan.holders import with_detachments
-from flowplan.plan.importing import find_imports
-from flowplan.plan.in_use import check_in_use, check_taken
-from flowplan.plan.letting_go import find_let_go
-from flowplan.plan.losses import check_losses
-from flowplan.plan.market import market_warnings
-from flowplan.plan.moving import apply_moves, rename_hints
 from flowplan.plan.observation import Observation
 from flowplan.plan.observe import settle_on_paper
 from flowplan.plan.outputs import output_changes
 from flowplan.plan.scope import find_scope, partial_note
-from flowplan.plan.steps import build_steps
 from flowplan.plan.walk import Walk, is_fresh
-from flowplan.resources import Settings
 from flowplan.state.journal import Entry
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Address
@@ -77,9 +66,13 @@ def _elsewhere(stack: Stack, snapshot: Snapshot, observation: Observation) -> Di
 def _decide(
     base: Plan, stack: Stack, settled: Snapshot, observation: Observation | None, options: PlanOptions
 ) -> Plan:
-    found = Diagnostics()
-    settled, moves, problems = apply_moves(stack, settled)
-    found.extend(problems)
+    # Why imported where they are needed: most plans find nothing to do, and start sooner without them.
+    found, moves = Diagnostics(), tuple[Move, ...]()
+    if stack.moved:
+        from flowplan.plan.moving import apply_moves
+
+        settled, moves, problems = apply_moves(stack, settled)
+        found.extend(problems)
     graph = build(stack, settled)
     try:
         order = topological(graph.needs, key=lambda address: address.sort_key)
@@ -89,41 +82,47 @@ def _decide(
         return evolve(base, diagnostics=(*found.in_order(), circle), moves=moves)
     imported: Mapping[Address, Record] = {}
     let_go: Mapping[Address, Removed] = {}
-    if options.mode is Mode.NORMAL:
+    if options.mode is Mode.NORMAL and stack.imports:
+        from flowplan.plan.importing import find_imports
+        from flowplan.resources import Settings
+
         imported, problems = find_imports(stack, settled, observation, Settings(options.region))
         found.extend(problems)
+    if options.mode is Mode.NORMAL and stack.removed:
+        from flowplan.plan.letting_go import find_let_go
+
         let_go, problems = find_let_go(stack, settled)
         found.extend(problems)
     scope = find_scope(graph, settled, stack.resources, options)
     found.extend(scope.problems)
     walk = Walk(stack, settled, observation, options, scope, imported, let_go)
-    changes = [change for address in order for change in walk.visit(address)]
-    changes.sort(key=lambda change: (change.address.sort_key, change.deposed))
+    changes: Sequence[ResourceChange] = sorted(
+        (change for address in order for change in walk.visit(address)),
+        key=lambda change: (change.address.sort_key, change.deposed),
+    )
     found.extend(walk.found)
-    changes, because = made_first(stack, graph, with_detachments(settled, observation, changes))
-    found.extend(check_made_first(stack, settled, observation, changes, because))
+    steps: tuple[Step, ...] = ()
+    refused: tuple[Address, ...] = ()
+    if changes or options.allow_data_loss or options.allow_commitment_loss:
+        from flowplan.plan.consequences import consequences
+
+        follow = consequences(stack, graph, settled, observation, changes, options)
+        changes, steps, refused = follow.changes, follow.steps, follow.refused
+        found.extend(follow.diagnostics)
     found.extend(check(stack, settled, observation, changes, options))
-    found.extend(check_in_use(stack, settled, observation, changes))
-    found.extend(check_taken(stack, settled, observation, changes))
-    found.extend(market_warnings(stack, observation, changes))
-    found.extend(quota_warnings(stack, observation, changes))
-    losses = check_losses(stack, changes, options)
-    found.extend(losses.diagnostics)
-    if options.mode is Mode.NORMAL:
-        found.extend(rename_hints(stack, settled, changes))
     if scope.left_out:
         found.add(partial_note(scope.left_out, options))
     return evolve(
         base,
         changes=tuple(changes),
         unchanged=walk.unchanged,
-        steps=build_steps(stack, graph, settled, changes),
+        steps=steps,
         outputs=output_changes(stack, settled, changes, walk.lookup, options),
         drift=tuple(walk.drift),
         diagnostics=tuple(found.in_order()),
         moves=moves,
         skipped=tuple(sorted(scope.left_out)),
-        refused=losses.refused,
+        refused=refused,
         costs=costs_of(options.mode, changes, stack, settled, scope.left_out),
     )
 

@@ -100,7 +100,7 @@ def edit_kept(project: Project) -> None:
 
 
 def garble(project: Project) -> None:
-    kept(project)[0].write_bytes(b'{"format": 1, "stack": "kept", "inputs": 5}\n\xff')
+    kept(project)[0].write_bytes(b'{"format": 2, "stack": "kept", "inputs": 5}\n\xff')
 
 
 def nest(project: Project) -> None:
