@@ -30,6 +30,7 @@ def check(
     made = [change for change in changes if change.action in _MADE]
     yield from check_holders(stack)
     yield from _names(stack, snapshot, observation, made)
+    yield from _exchanged(stack, changes)
     for change in made:
         resource = stack.resources[change.address]
         if change.kind is Kind.TASK:
@@ -89,6 +90,26 @@ def _regions(
                 "Give both the same region.",
             )
             return
+
+
+def _exchanged(stack: Stack, changes: Sequence[ResourceChange]) -> Iterator[Diagnostic]:
+    """Volumes that would take each other's names: each would have to wait for the other to give its name up."""
+    renamed = {c.name: c for c in changes if c.kind is Kind.VOLUME and "name" in c.update and not c.deposed}
+    done: set[Address] = set()
+    for first in renamed.values():
+        circle, at = [first], renamed.get(str(first.targets.get("name")))
+        while at is not None and at not in circle:
+            circle.append(at)
+            at = renamed.get(str(at.targets.get("name")))
+        if at is first and len(circle) > 1 and first.address not in done:
+            done.update(change.address for change in circle)
+            yield _point(
+                stack.resources[first.address],
+                ("name",),
+                f"{' and '.join(str(change.address) for change in circle)} would exchange their names",
+                "Names are unique in a project, so none of them can be renamed before the others.",
+                "Give one of them a third name, apply that, and then the names they are to have.",
+            )
 
 
 def _names(

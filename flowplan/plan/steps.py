@@ -280,16 +280,19 @@ def _after_letting_go(changes: Sequence[ResourceChange], drawing: _Drawing) -> N
 
 
 def _free_names(changes: Sequence[ResourceChange], drawing: _Drawing) -> None:
-    """A new volume waits until the one that bears its name is gone: names are unique in a project."""
-    held = {
-        c.name: c.address
-        for c in changes
-        if c.kind is Kind.VOLUME and not c.deposed and c.action in (Action.DELETE, Action.REPLACE)
-    }
-    for change in changes if held else ():
-        holder = held.get(str(change.targets.get("name")))
-        if change.action is Action.CREATE and change.kind is Kind.VOLUME and holder is not None:
-            drawing.wishes.append((drawing.made(change.address), drawing.ended(holder)))
+    """What takes a volume's name waits until the one that bears it is gone or renamed: names are unique in a project."""
+    freed = {}
+    for change in changes:
+        if change.kind is Kind.VOLUME and not change.deposed:
+            if change.action in (Action.DELETE, Action.REPLACE):
+                freed[change.name] = change.address, drawing.ended(change.address)
+            elif "name" in change.update:
+                freed[change.name] = change.address, _id(StepKind.UPDATE, change.address)
+    for change in changes if freed else ():
+        takes = change.action is Action.CREATE or "name" in change.update
+        holder, step = freed.get(str(change.targets.get("name")), (None, ""))
+        if takes and change.kind is Kind.VOLUME and step and holder != change.address:
+            drawing.wishes.append((drawing.made(change.address), step))
 
 
 def _hand_over(giver: Address, taker: Address, drawing: _Drawing) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import laws_world
 import pytest
 
-FOUND = [12, 13, 32, 43, 50, 101]
-"""Seeds that once broke a law: a volume was to be destroyed while a task that is let go kept using it."""
+FOUND = [12, 13, 32, 43, 48, 50, 101, 100928]
+"""Seeds that once broke a law: a volume was to be destroyed while a task that is let go kept using it, a block volume was
+taken under it, and one volume was given the name of another before that had given it up."""
 
 
 @pytest.mark.parametrize("seed", [*range(9000, 9024), *FOUND])

@@ -66,6 +66,24 @@ CASES = {
             "update task.c",
         ],
     ),
+    "a volume takes the name that another gives up": Case(
+        world(f"v: {volume()}, w: {volume('name: two')}"),
+        world(f"v: {volume('name: two')}, w: {volume('name: three')}"),
+        {"volume.v": "update", "volume.w": "update"},
+        steps=["update volume.w", "update volume.v"],
+    ),
+    "a new volume takes the name that another gives up": Case(
+        world(f"w: {volume('name: two')}"),
+        world(f"v: {volume('name: two')}, w: {volume('name: three')}"),
+        {"volume.v": "create", "volume.w": "update"},
+        steps=["update volume.w", "create volume.v"],
+    ),
+    "volumes that would exchange their names": Case(
+        world(f"v: {volume('name: one')}, w: {volume('name: two')}"),
+        world(f"v: {volume('name: two')}, w: {volume('name: one')}"),
+        {"volume.v": "update", "volume.w": "update"},
+        errors=("volume.v and volume.w would exchange their names",),
+    ),
     "a volume is swapped for one that takes over its name": Case(
         world(f"v: {volume('name: one')}", f"a: {task(MV)}"),
         world(f"w: {volume('name: one').replace('10', '20')}", f"a: {task(MW)}"),
