@@ -75,7 +75,7 @@ def keep(
         text = None if stack.sources != files.all_sources else dump_evaluated(stack)
         key = key_of(stack.name)
         if text is None or not key:
-            path.unlink(missing_ok=True)
+            forget(project, files)
             return
         body, digest = text.encode("utf-8", "surrogatepass"), _inputs(key, files, values)
         head = {

@@ -97,14 +97,18 @@ def _exchanged(stack: Stack, changes: Sequence[ResourceChange]) -> Iterator[Diag
     renamed = {c.name: c for c in changes if c.kind is Kind.VOLUME and "name" in c.update and not c.deposed}
     done: set[Address] = set()
     for first in renamed.values():
-        circle, at = [first], renamed.get(str(first.targets.get("name")))
-        while at is not None and at not in circle:
-            circle.append(at)
+        path: dict[Address, ResourceChange] = {}
+        at: ResourceChange | None = first
+        while at is not None and at.address not in done:
+            done.add(at.address)
+            path[at.address] = at
             at = renamed.get(str(at.targets.get("name")))
-        if at is first and len(circle) > 1 and first.address not in done:
-            done.update(change.address for change in circle)
+        if at is None or at.address not in path:
+            continue
+        circle = list(path.values())[list(path).index(at.address) :]
+        if len(circle) > 1:
             yield _point(
-                stack.resources[first.address],
+                stack.resources[at.address],
                 ("name",),
                 f"{' and '.join(str(change.address) for change in circle)} would exchange their names",
                 "Names are unique in a project, so none of them can be renamed before the others.",

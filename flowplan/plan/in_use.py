@@ -9,6 +9,7 @@ from flowplan.plan.change import Action, ResourceChange
 from flowplan.plan.observation import Observation
 from flowplan.state.snapshot import Record, Snapshot
 from flowplan.values.address import Kind
+from flowplan.values.classes import frozen
 from flowplan.values.diagnostic import Diagnostic
 
 _ENDS = (Action.DELETE, Action.REPLACE)
@@ -29,17 +30,10 @@ def check_in_use(
     }
     if not ended:
         return
-    by_id = {change.deposed or change.id: change for change in changes if change.kind is not Kind.VOLUME}
-    owners = {record.id: record for record in snapshot.records.values()}
-    for kind, id, name, held in _holders(snapshot, observation, by_id):
-        change = by_id.get(id)
-        if change is not None and (change.action in _ENDS or change.deposed):
-            continue
-        kept = change.update.get("volume_ids") if change is not None else None
-        for volume in held:
-            if volume not in ended or (isinstance(kept, list) and volume not in kept):
-                continue
-            yield _in_use(stack, ended[volume], kind, name, id, owners, change)
+    for holder in _holders(snapshot, observation, changes):
+        for volume in holder.volumes:
+            if volume in ended:
+                yield _in_use(stack, ended[volume], holder)
 
 
 def check_taken(
@@ -52,19 +46,13 @@ def check_taken(
     takers = _takers(snapshot, changes)
     if not takers:
         return
-    by_id = {change.deposed or change.id: change for change in changes if change.kind is not Kind.VOLUME}
-    owners = {record.id: record for record in snapshot.records.values()}
-    for kind, id, name, held in _holders(snapshot, observation, by_id):
-        change, owner = by_id.get(id), owners.get(id)
-        if change is not None and (change.action in _ENDS or change.deposed):
+    volumes = {record.id: record for record in snapshot.records.values() if record.id in takers}
+    for holder in _holders(snapshot, observation, changes):
+        if holder.owner is not None and holder.owner.address in stack.resources:
             continue
-        if owner is not None and owner.address in stack.resources:
-            continue
-        kept = change.update.get("volume_ids") if change is not None else None
-        for volume in held:
-            if volume in takers and not (isinstance(kept, list) and volume not in kept):
-                for taker in takers[volume]:
-                    yield _taken(stack, taker, owners[volume], kind, name, id, owner)
+        for volume in holder.volumes:
+            for taker in takers.get(volume, ()):
+                yield _taken(stack, taker, volumes[volume], holder)
 
 
 def _takers(snapshot: Snapshot, changes: Sequence[ResourceChange]) -> dict[str, list[ResourceChange]]:
@@ -86,20 +74,11 @@ def _takers(snapshot: Snapshot, changes: Sequence[ResourceChange]) -> dict[str, 
     return found
 
 
-def _taken(
-    stack: Stack,
-    taker: ResourceChange,
-    volume: Record,
-    kind: Kind,
-    name: str,
-    id: str,
-    owner: Record | None,
-) -> Diagnostic:
-    holder = str(owner.address) if owner is not None else f"the {kind.value} {name}"
+def _taken(stack: Stack, taker: ResourceChange, volume: Record, holder: _Holder) -> Diagnostic:
     resource = stack.resources.get(taker.address)
     return Diagnostic.error(
-        f"{taker.address} cannot use {volume.address} while {holder} does",
-        f"{name} ({id}) has it attached, and this plan leaves that as it is. A block volume is attached to one instance "
+        f"{taker.address} cannot use {volume.address} while {holder.words} does",
+        f"{holder.name} ({holder.id}) has it attached, and this plan leaves that as it is. A block volume is attached to one instance "
         "at a time.",
         span=resource.span if resource is not None else None,
         snippet=resource.snippet if resource is not None else "",
@@ -108,7 +87,39 @@ def _taken(
     )
 
 
+@frozen
+class _Holder:
+    """A task or reservation that goes on, with the volumes that stay attached to it."""
+
+    kind: Kind
+    id: str
+    name: str
+    volumes: Sequence[str]
+    change: ResourceChange | None = None
+    owner: Record | None = None
+
+    @property
+    def words(self) -> str:
+        """What it is called in messages: by its address, where it is on record."""
+        return str(self.owner.address) if self.owner is not None else f"the {self.kind.value} {self.name}"
+
+
 def _holders(
+    snapshot: Snapshot, observation: Observation | None, changes: Sequence[ResourceChange]
+) -> Iterator[_Holder]:
+    """What goes on once the changes are made, with the volumes that they leave attached to it."""
+    by_id = {change.deposed or change.id: change for change in changes if change.kind is not Kind.VOLUME}
+    owners = {record.id: record for record in snapshot.records.values()}
+    for kind, id, name, held in _holding(snapshot, observation, by_id):
+        change = by_id.get(id)
+        if change is not None and (change.action in _ENDS or change.deposed):
+            continue
+        kept = change.update.get("volume_ids") if change is not None else None
+        volumes = [one for one in held if one in kept] if isinstance(kept, list) else held
+        yield _Holder(kind, id, name, volumes, change, owners.get(id))
+
+
+def _holding(
     snapshot: Snapshot, observation: Observation | None, by_id: Mapping[str, ResourceChange]
 ) -> Iterator[tuple[Kind, str, str, Sequence[str]]]:
     """Kind, id, name and volumes of what lives; where nothing was looked at, of what is let go, as it is on record.
@@ -128,26 +139,16 @@ def _holders(
             yield change.kind, id, change.record.name, change.record.attributes.get("volume_ids") or ()
 
 
-def _in_use(
-    stack: Stack,
-    volume: ResourceChange,
-    kind: Kind,
-    name: str,
-    id: str,
-    owners: Mapping[str, Record],
-    change: ResourceChange | None,
-) -> Diagnostic:
-    owner = owners.get(id)
-    holder = str(owner.address) if owner is not None else f"the {kind.value} {name}"
-    if change is not None and change.action is Action.FORGET:
-        detail = f"{holder} is let go and not destroyed: it stays as it is, with the volume attached."
+def _in_use(stack: Stack, volume: ResourceChange, holder: _Holder) -> Diagnostic:
+    if holder.change is not None and holder.change.action is Action.FORGET:
+        detail = f"{holder.words} is let go and not destroyed: it stays as it is, with the volume attached."
         advice = "Keep the volume too, with on_remove: retain; or destroy what uses it."
     else:
-        detail = f"{name} ({id}) has it attached, and this plan leaves that as it is."
+        detail = f"{holder.name} ({holder.id}) has it attached, and this plan leaves that as it is."
         advice = "End it, or detach the volume from it, and plan again."
     resource = stack.resources.get(volume.address)
     return Diagnostic.error(
-        f"{volume.address} cannot be destroyed while {holder} uses it",
+        f"{volume.address} cannot be destroyed while {holder.words} uses it",
         detail,
         span=resource.span if resource is not None else None,
         snippet=resource.snippet if resource is not None else "",
