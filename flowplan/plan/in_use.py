@@ -60,7 +60,7 @@ def _takers(snapshot: Snapshot, changes: Sequence[ResourceChange]) -> dict[str, 
     found: dict[str, list[ResourceChange]] = {}
     made = [change for change in changes if change.action in _TAKES and not change.deposed]
     wanted = [(change, change.targets.get("volume_ids")) for change in made if change.kind is not Kind.VOLUME]
-    if not any(wanted):
+    if not any(ids for _, ids in wanted):
         return found
     blocks = {
         record.id

@@ -50,28 +50,28 @@ def test_random_stacks_under_random_faults_end_as_if_nothing_had_happened(room: 
     assert tally.unfit <= 5
 
 
-@pytest.mark.parametrize(("seed", "number"), [(106, 21), (106, 24), (1022, 24)])
-def test_a_volume_that_recovery_took_off_a_reservation_can_be_destroyed(
-    room: Path, seed: int, number: int
-) -> None:
-    """A list that lags shows it attached yet; found by the soak, which refused the plan."""
-    case = Case(room, seed, list(MODES)[seed % len(MODES)])
-    case.run(number, Tally())
-    case.close()
+def opened(room: Path, lag_s: float = 0.0) -> LawWorld:
+    """An empty world whose lists have caught up."""
+    world = LawWorld(room / "world", lag_s=lag_s)
+    world.home.mkdir()
+    world.sandbox().close()
+    world.elapsed += 100.0
+    return world
 
 
 @pytest.mark.parametrize(
     ("seed", "number"),
     [
-        (
-            20194,
-            3,
-        ),  # a completed task had been taken off a volume that was to be destroyed, and the list lagged
-        (40010, 22),  # capacity had been given back by the run before, and the list lagged
-        (
-            40154,
-            14,
-        ),  # a gateway said it was bad, and had passed the request on; then it was so, and not on record
+        # Recovery had taken a volume off a reservation, and the list that lagged showed it attached yet.
+        (106, 21),
+        (106, 24),
+        (1022, 24),
+        # A completed task had been taken off a volume that was to be destroyed, and the list lagged.
+        (20194, 3),
+        # Capacity had been given back by the run before, and the list lagged.
+        (40010, 22),
+        # A gateway said it was bad, and had passed the request on; then it was so, and not on record.
+        (40154, 14),
     ],
 )
 def test_schedules_that_the_soak_found(room: Path, seed: int, number: int) -> None:
@@ -82,10 +82,7 @@ def test_schedules_that_the_soak_found(room: Path, seed: int, number: int) -> No
 
 def test_capacity_is_given_back_once_though_lists_go_on_showing_it(room: Path) -> None:
     """Asked again, the provider would not find the instances: an undisturbed apply failed."""
-    world = LawWorld(room / "world", lag_s=4.0)
-    world.home.mkdir()
-    world.sandbox().close()
-    world.elapsed += 100.0
+    world = opened(room, lag_s=4.0)
     text = (
         "reservations: {r: {instance_type: 8xh100, quantity: %d, start_time_utc: '2026-11-23T12:00:00Z', "
         "duration_hours: 24}}"
@@ -101,10 +98,7 @@ def test_capacity_is_given_back_once_though_lists_go_on_showing_it(room: Path) -
 
 def test_a_task_is_not_interrupted_again_for_a_list_that_lags(room: Path) -> None:
     """Its volume was taken off, for which it was paused; an apply right after it read the list as drift."""
-    world = LawWorld(room / "world", lag_s=4.0)
-    world.home.mkdir()
-    world.sandbox().close()
-    world.elapsed += 100.0
+    world = opened(room, lag_s=4.0)
     mounts = "volumes: [{volume: '{{ volume.v }}', mount_path: /v}]"
     assert world.apply(stack(f"volumes: {{v: {volume()}}}\ntasks: {{a: {task(mounts)}}}")).ok
     world.elapsed += 100.0
@@ -116,10 +110,7 @@ def test_a_task_is_not_interrupted_again_for_a_list_that_lags(room: Path) -> Non
 
 def test_a_destroy_goes_on_at_once_though_lists_go_on_showing_what_is_gone(room: Path) -> None:
     """Killed once the task was deleted; the list shows it with the volume, and no record of it is left."""
-    world = LawWorld(room / "world", lag_s=4.0)
-    world.home.mkdir()
-    world.sandbox().close()
-    world.elapsed += 100.0
+    world = opened(room, lag_s=4.0)
     mounts = "volumes: [{volume: '{{ volume.v }}', mount_path: /v}]"
     desired = stack(f"volumes: {{v: {volume()}}}\ntasks: {{a: {task(mounts)}}}")
     assert world.apply(desired).ok
@@ -139,10 +130,7 @@ def test_a_destroy_goes_on_at_once_though_lists_go_on_showing_what_is_gone(room:
 
 def test_an_object_that_was_deleted_is_never_taken_for_a_new_one_of_its_name(room: Path) -> None:
     """Not even where a list that lags shows it only now, as one that was not there when the creation began."""
-    world = LawWorld(room / "world")
-    world.home.mkdir()
-    world.sandbox().close()
-    world.elapsed += 100.0
+    world = opened(room)
     desired = stack(f"volumes: {{v: {volume('name: one')}}}")
     assert world.apply(desired).ok
     (dead,) = world.snapshot().records.values()
@@ -175,10 +163,7 @@ def test_an_object_that_was_deleted_is_never_taken_for_a_new_one_of_its_name(roo
 
 
 def test_what_recovery_has_done_is_not_done_again_for_a_list_that_lags(room: Path) -> None:
-    world = LawWorld(room / "world", lag_s=4.0)
-    world.home.mkdir()
-    world.sandbox().close()
-    world.elapsed += 100.0
+    world = opened(room, lag_s=4.0)
     dear = f"tasks: {{a: {task().replace('3.0', '4.0')}}}"
     assert world.apply(stack(f"tasks: {{a: {task()}}}")).ok
     world.elapsed += 100.0
